@@ -1,0 +1,98 @@
+"""Read settings from environment variables named CLAIMDRIFT_*, loudly.
+
+Each variable is parsed once; a value that can't be parsed, or a CLAIMDRIFT_* variable that no
+setting reads (a typo, most likely), stops the process with a sentence that names it.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg2
+from django.core.exceptions import ImproperlyConfigured
+from psycopg2.extensions import parse_dsn
+
+PREFIX = "CLAIMDRIFT_"
+# Named the way every PostgreSQL platform names it, hence without our prefix.
+UNPREFIXED = frozenset({"DATABASE_URL"})
+
+
+class Environment:
+    """Typed access to the environment; remembers which variables were read."""
+
+    def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
+        self._variables = variables
+        self.known: set[str] = set()
+
+    def _read(self, name: str) -> str | None:
+        variable = name if name in UNPREFIXED else PREFIX + name
+        self.known.add(variable)
+        return self._variables.get(variable)
+
+    def text(self, name: str, *, default: str) -> str:
+        value = self._read(name)
+        return default if value is None else value.strip()
+
+    def words(self, name: str, *, default: str) -> list[str]:
+        """Whitespace- or comma-separated."""
+        return self.text(name, default=default).replace(",", " ").split()
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, default="true" if default else "false").lower()
+        if value not in {"true", "false", "1", "0"}:
+            raise ImproperlyConfigured(f"{PREFIX}{name} must be true or false.")
+        return value in {"true", "1"}
+
+    def integer(self, name: str, *, default: int, minimum: int) -> int:
+        value = self.text(name, default=str(default))
+        if not value.isdecimal() or int(value) < minimum:
+            raise ImproperlyConfigured(
+                f"{PREFIX}{name} must be a whole number of at least {minimum}."
+            )
+        return int(value)
+
+    def secret(self, name: str, *, minimum_length: int) -> str:
+        """Return the secret, or a random one for this process alone when it is unset."""
+        value = self.text(name, default="")
+        if not value:
+            return secrets.token_urlsafe(minimum_length)
+        if len(value) < minimum_length:
+            raise ImproperlyConfigured(
+                f"{PREFIX}{name} must have at least {minimum_length} characters."
+            )
+        return value
+
+    def refuse_unknown(self) -> None:
+        """Raise for a CLAIMDRIFT_* variable that no setting has read."""
+        unknown = sorted(v for v in self._variables if v.startswith(PREFIX) and v not in self.known)
+        if unknown:
+            raise ImproperlyConfigured(
+                f"Unknown settings in the environment: {', '.join(unknown)}. "
+                f"docs/settings.md lists those that exist."
+            )
+
+
+def database_from_url(url: str) -> dict[str, Any]:
+    """Turn a libpq URI into Django's DATABASES entry; libpq itself does the parsing.
+
+    Raises ImproperlyConfigured, without the URI and its password, when it isn't one.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ImproperlyConfigured("DATABASE_URL must start with postgresql://")
+    try:
+        parts = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL isn't a libpq URI: postgresql://user:password@host:port/database"
+        ) from None
+    if not parts.get("dbname"):
+        raise ImproperlyConfigured("DATABASE_URL names no database: postgresql://.../database")
+    return {
+        "NAME": parts.pop("dbname"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "OPTIONS": {"application_name": "claimdrift", **parts},
+    }

@@ -1,0 +1,31 @@
+"""The tables: who owns the data, then ingest, claims, drift and alerts as it flows."""
+
+from core.models.alerts import Alert, AlertJudgment, AlertRule, AlertTransition
+from core.models.claims import Claim, CptGroup, CptMapping, Payer, PayerAlias
+from core.models.drift import DriftEvent, DriftMeasurement, DriftRun, DriftSettings
+from core.models.ingest import Upload, UploadChunk, UploadError
+from core.models.tenancy import AuditEntry, Customer, ErasureReceipt, Membership, User
+
+__all__ = [
+    "Alert",
+    "AlertJudgment",
+    "AlertRule",
+    "AlertTransition",
+    "AuditEntry",
+    "Claim",
+    "CptGroup",
+    "CptMapping",
+    "Customer",
+    "DriftEvent",
+    "DriftMeasurement",
+    "DriftRun",
+    "DriftSettings",
+    "ErasureReceipt",
+    "Membership",
+    "Payer",
+    "PayerAlias",
+    "Upload",
+    "UploadChunk",
+    "UploadError",
+    "User",
+]

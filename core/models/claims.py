@@ -1,0 +1,180 @@
+"""Payers, procedure groups and the claim lines that payers decided."""
+
+from django.db import models
+from django.db.models import CheckConstraint, F, Q, UniqueConstraint
+from django.db.models.functions import Lower, Now
+
+from core.constraints import EDIT, READ, refers_to, tenant_table
+from core.models.ingest import Upload
+from core.models.tenancy import TenantModel, audit_triggers
+
+
+class Payer(TenantModel):
+    """An insurer that decides this customer's claims."""
+
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "payer"
+        constraints = [
+            *tenant_table("payer", tenant=EDIT, platform=EDIT),
+            UniqueConstraint("customer", Lower("name"), name="payer_customer_name_key"),
+            CheckConstraint(condition=~Q(name=""), name="payer_name_check"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PayerAlias(TenantModel):
+    """Another name under which a billing system writes a payer."""
+
+    alias = models.CharField(max_length=200)
+    payer = models.ForeignKey(
+        Payer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "payer_alias"
+        constraints = [
+            *tenant_table("payer_alias", tenant=EDIT, platform=EDIT),
+            UniqueConstraint("customer", Lower("alias"), name="payer_alias_customer_alias_key"),
+            refers_to("payer_alias", "payer_id", "payer"),
+            CheckConstraint(condition=~Q(alias=""), name="payer_alias_alias_check"),
+        ]
+        indexes = [models.Index(fields=["customer", "payer"], name="payer_alias_payer_idx")]
+        triggers = audit_triggers("payer_alias")
+
+    def __str__(self) -> str:
+        return self.alias
+
+
+class CptGroup(TenantModel):
+    """Procedures whose claims are watched together. An unmapped CPT code is one of its own."""
+
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "cpt_group"
+        constraints = [
+            *tenant_table("cpt_group", tenant=EDIT, platform=EDIT),
+            UniqueConstraint("customer", Lower("name"), name="cpt_group_customer_name_key"),
+            CheckConstraint(condition=~Q(name=""), name="cpt_group_name_check"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CptMapping(TenantModel):
+    """Which group a CPT or HCPCS code belongs to."""
+
+    cpt = models.CharField(max_length=20)
+    cpt_group = models.ForeignKey(
+        CptGroup, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "cpt_mapping"
+        constraints = [
+            *tenant_table("cpt_mapping", tenant=EDIT, platform=EDIT),
+            UniqueConstraint(fields=["customer", "cpt"], name="cpt_mapping_customer_cpt_key"),
+            refers_to("cpt_mapping", "cpt_group_id", "cpt_group"),
+            CheckConstraint(
+                condition=Q(cpt__regex=r"^[A-Z0-9][A-Z0-9.-]{0,19}$"), name="cpt_mapping_cpt_check"
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "cpt_group"], name="cpt_mapping_group_idx")]
+        triggers = audit_triggers("cpt_mapping")
+
+    def __str__(self) -> str:
+        return self.cpt
+
+
+class Claim(TenantModel):
+    """One line of a claim and what its payer decided. Written by `ingest.merge` alone.
+
+    `outcome` and `decided_date` hold the latest decision. `first_outcome` and
+    `first_decided_date` hold the first determination, which detection reads: it never changes,
+    so that an overturned denial stays in the window in which the payer denied it.
+    """
+
+    class Outcome(models.TextChoices):
+        PAID = "PAID"
+        DENIED = "DENIED"
+        PENDING = "PENDING"
+
+    claim_number = models.CharField(max_length=64)
+    line_number = models.IntegerField(db_default=1)
+    payer = models.ForeignKey(
+        Payer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    payer_name = models.CharField(max_length=200)
+    cpt = models.CharField(max_length=20)
+    cpt_group = models.ForeignKey(
+        CptGroup, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    submitted_date = models.DateField()
+    decided_date = models.DateField(null=True)
+    outcome = models.CharField(max_length=7, choices=Outcome)
+    first_decided_date = models.DateField(null=True)
+    first_outcome = models.CharField(max_length=7, choices=Outcome, null=True)  # noqa: DJ001
+    billed_amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    allowed_amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    paid_amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    denial_code = models.CharField(max_length=20, null=True)  # noqa: DJ001
+    upload = models.ForeignKey(
+        Upload, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        db_table = "claim"
+        constraints = [
+            # Its customer is checked through the payer's: one check less for each line.
+            *[c for c in tenant_table("claim", tenant=READ) if c.name != "claim_customer_fk"],
+            UniqueConstraint(
+                fields=["customer", "claim_number", "line_number"], name="claim_customer_line_key"
+            ),
+            refers_to("claim", "payer_id", "payer"),
+            refers_to("claim", "cpt_group_id", "cpt_group"),
+            CheckConstraint(
+                condition=Q(outcome__in=["PAID", "DENIED", "PENDING"]), name="claim_outcome_check"
+            ),
+            CheckConstraint(
+                condition=Q(outcome="PENDING", decided_date__isnull=True)
+                | (~Q(outcome="PENDING") & Q(decided_date__isnull=False)),
+                name="claim_decided_check",
+            ),
+            CheckConstraint(
+                condition=Q(first_outcome__isnull=True, first_decided_date__isnull=True, outcome="PENDING")
+                | Q(first_outcome__in=["PAID", "DENIED"], first_decided_date__isnull=False),
+                name="claim_first_determination_check",
+            ),
+            CheckConstraint(
+                condition=Q(decided_date__gte=F("submitted_date"))
+                & Q(first_decided_date__gte=F("submitted_date")),
+                name="claim_date_order_check",
+            ),
+            CheckConstraint(
+                condition=Q(billed_amount__range=(0, 9_999_999.99))
+                & Q(allowed_amount__range=(0, 9_999_999.99))
+                & Q(paid_amount__range=(0, 9_999_999.99)),
+                name="claim_amounts_check",
+            ),
+            CheckConstraint(condition=Q(line_number__range=(1, 9999)), name="claim_line_check"),
+        ]
+        indexes = [
+            # Detection reads nothing but this index.
+            models.Index(
+                fields=["customer", "first_decided_date"],
+                include=["payer", "cpt_group", "first_outcome", "submitted_date"],
+                name="claim_detection_idx",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.claim_number}/{self.line_number}"
