@@ -4,5 +4,5 @@ from django_migrate_sql.autodetector import MigrationAutodetector as SqlAutodete
 from pgtrigger.migrations import MigrationAutodetectorMixin
 
 
-class Autodetector(MigrationAutodetectorMixin, SqlAutodetector):
+class Autodetector(MigrationAutodetectorMixin, SqlAutodetector):  # type: ignore[misc]
     """Detects changes of `core.models` and of the files in `sql/`."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement
 from django.db.models import BaseConstraint, Model, UniqueConstraint
 
@@ -17,25 +16,17 @@ class SqlConstraint(BaseConstraint):
     def statement_to_remove(self, table: str) -> str:
         raise NotImplementedError
 
-    def constraint_sql(
-        self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
-    ) -> Any:
+    # The stubs' signatures aren't Django's, hence Any.
+
+    def constraint_sql(self, model: Any, schema_editor: Any) -> Any:
         """Within CREATE TABLE: nothing inline; run once all tables of the migration exist."""
-        assert model is not None
-        assert schema_editor is not None
         schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
         return None
 
-    def create_sql(
-        self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
-    ) -> Statement:
-        assert model is not None
+    def create_sql(self, model: Any, schema_editor: Any) -> Any:
         return Statement(self.statement_to_create(model._meta.db_table).replace("%", "%%"))
 
-    def remove_sql(
-        self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
-    ) -> Statement:
-        assert model is not None
+    def remove_sql(self, model: Any, schema_editor: Any) -> Any:
         return Statement(self.statement_to_remove(model._meta.db_table).replace("%", "%%"))
 
     def validate(

@@ -208,14 +208,19 @@ class EmbeddedServer:
         """Stop it, ending its sessions. Returns False if it wasn't running."""
         if not self.home.is_dir():
             return False
+        stopped = False
         with self._locked():
-            if self._listener() is None and not self._is_held():
-                return False
             self._install()
-            self._pg_ctl_stop()
+            deadline = time.monotonic() + _ORPHAN_SECONDS
+            while self._listener() is not None or self._is_held():
+                pid = self._postmaster_pid()
+                if pid is not None and self._is_postmaster(pid) is not False:
+                    self._pg_ctl_stop()
+                    stopped = True
+                self._wait_for_orphans(deadline)
             with contextlib.suppress(OSError):
                 self.socket_dir.rmdir()
-            return True
+        return stopped
 
     def ensure_database(self, name: str = "claimdrift") -> None:
         """Run sql/roles.sql and create the database `name`, owned by claimdrift_owner, if missing.
@@ -273,12 +278,6 @@ class EmbeddedServer:
             )
 
     def _pg_ctl_stop(self) -> None:
-        pid = self._postmaster_pid()
-        if pid is None or self._is_postmaster(pid) is False:
-            raise EmbeddedServerError(
-                f"A server uses {self.data_dir}, but isn't visible from here: "
-                "is it in another container? Stop it there."
-            )
         result = self._run(
             "pg_ctl",
             "stop",
@@ -290,8 +289,8 @@ class EmbeddedServer:
         )
         if result.returncode:
             raise EmbeddedServerError(
-                f"The embedded PostgreSQL server (process {pid}) didn't stop within "
-                f"{_STOP_SECONDS} seconds: {result.stdout.strip()}\n{self._log_tail(0)}"
+                f"The embedded PostgreSQL server didn't stop within {_STOP_SECONDS} seconds: "
+                f"{result.stdout.strip()}\n{self._log_tail(0)}"
             )
 
     def _options(self) -> str:
@@ -333,15 +332,18 @@ class EmbeddedServer:
                 except BlockingIOError:
                     if self._has_lost_socket():
                         self._pg_ctl_stop()
-                    elif time.monotonic() > deadline:
-                        raise EmbeddedServerError(
-                            f"Processes of an earlier server still use {self.data_dir} (or it is "
-                            "used in another container). End them and try again."
-                        ) from None
-                    time.sleep(0.05)
+                    self._wait_for_orphans(deadline)
             self._end_predecessor()
-            self._forget_stale_pid()
+            self._forget_stale_files()
             yield running.fileno()
+
+    def _wait_for_orphans(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"A server that can't be reached from here uses {self.data_dir}, in another "
+                "container perhaps. Stop it there, or end its processes, and try again."
+            )
+        time.sleep(0.05)
 
     def _has_lost_socket(self) -> bool:
         pid = self._postmaster_pid()
@@ -367,15 +369,19 @@ class EmbeddedServer:
                 os.kill(listener, signal.SIGINT)  # PostgreSQL's fast shutdown
             time.sleep(0.2)
 
-    def _forget_stale_pid(self) -> None:
-        """Delete a postmaster.pid that names a living process that isn't this server.
+    def _forget_stale_files(self) -> None:
+        """Delete lock files of a server that is gone.
 
-        PostgreSQL copes with one whose process is gone, not with a number that was given to
-        another process since (after a reboot, say).
+        PostgreSQL copes with a process that is gone, but not with a number that was given to
+        another process since (after a reboot, say), nor with a dead process that nobody waited for
+        (in a container whose first process isn't an init).
         """
         pid = self._postmaster_pid()
         if pid is not None and self._is_postmaster(pid) is False:
             (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
+        if self._listener() is None:
+            self._socket.unlink(missing_ok=True)
+            self._socket.with_name(f"{self._socket.name}.lock").unlink(missing_ok=True)
 
     def _is_held(self) -> bool:
         """Whether a process of this server lives, wherever that is."""
@@ -410,11 +416,15 @@ class EmbeddedServer:
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
-            return None
+            return False if Path("/proc/self").exists() else None
         directories = {os.fsencode(self.data_dir), *map(os.fsencode, self._pid_file()[1:2])}
         # A clone that was moved still has its server running under the old path.
         is_postgres = Path(os.fsdecode(command[0])).name == "postgres"
         return is_postgres and any(directory in directories for directory in command)
+
+    @property
+    def _socket(self) -> Path:
+        return self.socket_dir / f".s.PGSQL.{self.port}"
 
     def _listener(self) -> int | None:
         """The process that listens on the socket (0: in another container), None if there's none.
@@ -426,7 +436,7 @@ class EmbeddedServer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.settimeout(10)
             try:
-                client.connect(str(self.socket_dir / f".s.PGSQL.{self.port}"))
+                client.connect(str(self._socket))
             except OSError as error:
                 if error.errno in {errno.ENOENT, errno.ECONNREFUSED}:
                     return None
@@ -477,6 +487,9 @@ class EmbeddedServer:
             (self.home / "clone").write_bytes(os.fsencode(self.clone) + b"\n")
 
     def _prepare(self) -> None:
+        for binaries in self.home.glob("binaries-*"):
+            if not self.bin_dir.is_relative_to(binaries):
+                shutil.rmtree(binaries)  # of an earlier version; no process uses them now
         self._make_own_dir(self.home / "log")
         self._make_own_dir(self.socket_dir)
         self._is_socket_dir_private()
@@ -543,9 +556,6 @@ class EmbeddedServer:
         partial.chmod(0o755)
         for path in partial.rglob("*"):
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-        if not self._is_held():
-            for outdated in self.home.glob("binaries-*"):
-                shutil.rmtree(outdated)
         partial.rename(self._binaries)
 
     def _account(self) -> pwd.struct_passwd | None:

@@ -6,7 +6,7 @@ setting reads (a typo, most likely), stops the process with a sentence that name
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg2
@@ -51,6 +51,12 @@ class Environment:
                 f"{PREFIX}{name} must be a whole number of at least {minimum}."
             )
         return int(value)
+
+    def choice(self, name: str, *, default: str, choices: Sequence[str]) -> str:
+        value = self.text(name, default=default)
+        if value not in choices:
+            raise ImproperlyConfigured(f"{PREFIX}{name} must be one of {', '.join(choices)}.")
+        return value
 
     def secret(self, name: str, *, minimum_length: int) -> str:
         """Return the secret, or a random one for this process alone when it is unset."""

@@ -27,8 +27,7 @@ def load_items(directory: Path) -> list[SQLItem]:
             text,
             reverse_sql=f"DROP FUNCTION IF EXISTS {name};",
             dependencies=sorted(
-                ("core", called)
-                for called in set(CALL.findall(text)) & texts.keys() - {name}
+                ("core", called) for called in set(CALL.findall(text)) & texts.keys() - {name}
             ),
             replace=True,
         )

@@ -7,7 +7,6 @@ no alert would be raised, and no audit entry written. The template here doesn't 
 from typing import Any
 
 import pgtrigger
-from django.db.models import Model
 from pgtrigger import compiler
 
 
@@ -35,6 +34,14 @@ class TriggerSql(compiler.UpsertTriggerSql):
         """
 
 
+class CompiledTrigger(compiler.Trigger):
+    """A trigger whose function goes when it goes; pgtrigger's own would stay behind."""
+
+    @property
+    def uninstall_sql(self) -> str:
+        return f"{super().uninstall_sql} DROP FUNCTION IF EXISTS {self.sql.pgid}();"
+
+
 class StatementTrigger(pgtrigger.Trigger):
     """An AFTER trigger, once per statement, whose body calls one function in `sql/`.
 
@@ -50,15 +57,15 @@ class StatementTrigger(pgtrigger.Trigger):
         super().__init__(
             name=name,
             operation=operation,
-            referencing=pgtrigger.Referencing(
+            referencing=pgtrigger.Referencing(  # type: ignore[no-untyped-call]
                 new=None if events == "DELETE" else "changed",
                 old=None if events == "INSERT" else "former",
             ),
             func=f"PERFORM {call}; RETURN NULL;",
         )
 
-    def compile(self, model: type[Model]) -> compiler.Trigger:
+    def compile(self, model: Any) -> compiler.Trigger:
         compiled = super().compile(model)
         arguments: dict[str, Any] = dict(compiled.sql.kwargs)
         arguments.pop("ignore_func_name", None)
-        return compiler.Trigger(name=compiled.name, sql=TriggerSql(**arguments))
+        return CompiledTrigger(name=compiled.name, sql=TriggerSql(**arguments))

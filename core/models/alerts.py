@@ -173,6 +173,7 @@ class Alert(TenantModel):
     muted_until = models.DateTimeField(null=True)
     resolved_as_of = models.DateField(null=True)
     resolved_by = models.CharField(max_length=7, choices=ResolvedBy, null=True)  # noqa: DJ001
+    former_resolved_as_of = models.DateField(null=True)
     new_normal = models.BooleanField(db_default=False)
     rearmed = models.BooleanField(db_default=False)
     version = models.IntegerField(db_default=1)
@@ -194,7 +195,9 @@ class Alert(TenantModel):
             refers_to("alert", "rule_id", "alert_rule"),
             refers_to("alert", "previous_alert_id", "alert"),
             CheckConstraint(condition=Q(metric__in=METRICS), name="alert_metric_check"),
-            CheckConstraint(condition=Q(direction__in=["up", "down"]), name="alert_direction_check"),
+            CheckConstraint(
+                condition=Q(direction__in=["up", "down"]), name="alert_direction_check"
+            ),
             CheckConstraint(condition=Q(level__in=LEVELS), name="alert_level_check"),
             CheckConstraint(
                 condition=Q(
@@ -215,7 +218,7 @@ class Alert(TenantModel):
             ),
             CheckConstraint(
                 condition=Q(baseline_end__gte=F("baseline_start"))
-                & Q(window_start__gt=F("baseline_end"))
+                & Q(episode_as_of__gt=F("baseline_end"))
                 & Q(opened_as_of__gt=F("window_start"))
                 & Q(episode_as_of__gte=F("opened_as_of"))
                 & Q(last_seen_as_of__gte=F("episode_as_of")),
@@ -279,7 +282,8 @@ class AlertTransition(TenantModel):
         constraints = [
             *tenant_table("alert_transition"),
             UniqueConstraint(
-                fields=["customer", "alert", "version"], name="alert_transition_customer_version_key"
+                fields=["customer", "alert", "version"],
+                name="alert_transition_customer_version_key",
             ),
             refers_to("alert_transition", "alert_id", "alert"),
             Reference(
@@ -348,7 +352,9 @@ class AlertJudgment(TenantModel):
                 name="alert_judgment_verdict_check",
             ),
             CheckConstraint(
-                condition=Q(recovered_amount__gte=0), name="alert_judgment_amount_check"
+                # A range: NaN is greater than any number.
+                condition=Q(recovered_amount__range=(0, 9_999_999_999.99)),
+                name="alert_judgment_amount_check",
             ),
         ]
 

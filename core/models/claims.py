@@ -150,7 +150,9 @@ class Claim(TenantModel):
                 name="claim_decided_check",
             ),
             CheckConstraint(
-                condition=Q(first_outcome__isnull=True, first_decided_date__isnull=True, outcome="PENDING")
+                condition=Q(
+                    first_outcome__isnull=True, first_decided_date__isnull=True, outcome="PENDING"
+                )
                 | Q(first_outcome__in=["PAID", "DENIED"], first_decided_date__isnull=False),
                 name="claim_first_determination_check",
             ),

@@ -145,6 +145,8 @@ class DriftFigures(TenantModel):
     """What measurement and event have in common: the group and its numbers.
 
     Rates are shares of 1, DECISION_DAYS values are medians in days. All dates are inclusive.
+    Where DECISION_DAYS drifted, two parallel arrays hold its baseline: days, and lines decided
+    within them.
     """
 
     payer = models.ForeignKey(
@@ -181,6 +183,8 @@ class DriftFigures(TenantModel):
     q_value = models.FloatField(null=True)
     severity = models.FloatField(null=True)
     confidence = models.FloatField(null=True)
+    baseline_days = ArrayField(models.IntegerField(), null=True)
+    baseline_counts = ArrayField(models.BigIntegerField(), null=True)
 
     class Meta:
         abstract = True
@@ -194,9 +198,7 @@ def figure_checks(table: str) -> list[CheckConstraint]:
             condition=Q(metric__in=["DENIAL_RATE", "DECISION_DAYS", "SILENCE"]),
             name=f"{table}_metric_check",
         ),
-        CheckConstraint(
-            condition=Q(direction__in=["up", "down"]), name=f"{table}_direction_check"
-        ),
+        CheckConstraint(condition=Q(direction__in=["up", "down"]), name=f"{table}_direction_check"),
         CheckConstraint(
             condition=Q(current_end__gte=F("current_start"))
             & Q(baseline_end__gte=F("baseline_start"))
@@ -253,8 +255,6 @@ class DriftEvent(DriftFigures):
     run = models.ForeignKey(
         DriftRun, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
-    baseline_days = ArrayField(models.IntegerField(), null=True)
-    baseline_counts = ArrayField(models.BigIntegerField(), null=True)
     withdrawn = models.BooleanField(db_default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -283,9 +283,12 @@ class DriftEvent(DriftFigures):
             StatementTrigger(
                 name=f"apply_events_{name}",
                 operation=operation,
+                # One day after the other, should a statement bring several.
                 call=(
-                    "alerts.apply_events("
-                    "(SELECT array_agg(c.id ORDER BY c.id) FROM changed AS c))"
+                    "alerts.apply_events(g.customer_id, g.ids) FROM ("
+                    "SELECT c.customer_id, array_agg(c.id ORDER BY c.id) AS ids FROM changed AS c"
+                    " GROUP BY c.customer_id, c.current_end ORDER BY c.customer_id, c.current_end"
+                    ") AS g"
                 ),
             )
             for name, operation in (("insert", pgtrigger.Insert), ("update", pgtrigger.Update))
@@ -293,5 +296,3 @@ class DriftEvent(DriftFigures):
 
     def __str__(self) -> str:
         return f"{self.metric} {self.direction} of payer {self.payer_id}"
-
-

@@ -32,10 +32,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True, max_length=254)
     name = models.CharField(max_length=150, blank=True, db_default="")
     is_active = models.BooleanField(default=True, db_default=True)
+    is_superuser = models.BooleanField(default=False, db_default=False)
     is_staff = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[misc]
+    objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -74,7 +75,9 @@ class Customer(models.Model):
     class Meta:
         db_table = "customer"
         constraints = [
-            CheckConstraint(condition=Q(status__in=["active", "suspended"]), name="customer_status_check"),
+            CheckConstraint(
+                condition=Q(status__in=["active", "suspended"]), name="customer_status_check"
+            ),
             CheckConstraint(condition=~Q(name=""), name="customer_name_check"),
             CheckConstraint(
                 condition=Q(slug__regex=r"^[a-z0-9]+(-[a-z0-9]+)*$"), name="customer_slug_check"
@@ -158,10 +161,10 @@ class Membership(TenantModel):
         constraints = [
             *tenant_table("membership", platform="SELECT, INSERT, UPDATE, DELETE"),
             UniqueConstraint(fields=["customer", "user"], name="membership_customer_user_key"),
-            Reference(
-                name="membership_user_fk", columns=["user_id"], to="user", to_columns=["id"]
+            Reference(name="membership_user_fk", columns=["user_id"], to="user", to_columns=["id"]),
+            CheckConstraint(
+                condition=Q(role__in=["admin", "member"]), name="membership_role_check"
             ),
-            CheckConstraint(condition=Q(role__in=["admin", "member"]), name="membership_role_check"),
         ]
         triggers = audit_triggers("membership")
 
@@ -220,4 +223,3 @@ class ErasureReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"erasure of customer {self.erased_customer_id}"
-

@@ -12,7 +12,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
-    v_job_ids bigint [];
+    v_job_ids bigint[];
 BEGIN
     PERFORM tenancy.authorize(p_customer_id);
 
@@ -44,4 +44,5 @@ COMMENT ON FUNCTION drift.queue_detection(bigint, date, text) IS
 'Queues one drift.detect for the worker (p_as_of NULL: the customer''s today when it runs) in the caller''s transaction. Returns the job''s id, or NULL when the same job is waiting already. Raises PD002 to PD004 like tenancy.authorize.';
 
 REVOKE ALL ON FUNCTION drift.queue_detection(bigint, date, text) FROM public;
-GRANT EXECUTE ON FUNCTION drift.queue_detection(bigint, date, text) TO claimdrift_tenant, claimdrift_platform;
+GRANT EXECUTE ON FUNCTION drift.queue_detection(bigint, date, text)
+TO claimdrift_tenant, claimdrift_platform;

@@ -17,7 +17,6 @@ AS $function$
 DECLARE
     v_n1 double precision;
     v_n2 double precision;
-    v_n double precision;
     v_surplus double precision;
     v_spread double precision;
 BEGIN
@@ -47,17 +46,9 @@ BEGIN
             (sum(b.baseline) OVER (ORDER BY b.value DESC) - b.baseline)::double precision AS above
         FROM unnest(p_values, p_current, p_baseline) AS b (value, current, baseline)
     ) AS h;
-    v_n := v_n1 + v_n2;
-
     u := (v_n1 * v_n2 + v_surplus) / 2;
     effect := u / (v_n1 * v_n2);
-    -- Lehmann (1975), Nonparametrics, section 1.4: variance corrected for ties,
-    -- numerator taken half a step towards 0.
-    z := CASE
-        WHEN v_surplus = 0 THEN 0
-        ELSE sign(v_surplus) * (abs(v_surplus) - 1) / 2
-            / sqrt(v_n1 * v_n2 / (12 * v_n * (v_n - 1)) * v_spread)
-    END;
+    z := stats.rank_sum_z(p_surplus => v_surplus, p_spread => v_spread, p_n1 => v_n1, p_n2 => v_n2);
     RETURN NEXT;
 END;
 $function$;

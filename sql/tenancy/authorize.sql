@@ -32,5 +32,6 @@ $function$;
 COMMENT ON FUNCTION tenancy.authorize(bigint) IS
 'Refuses a customer that isn''t the one in context: called first by every function that takes p_customer_id. Callers that are not claimdrift_tenant and have no app.customer_id set pass any. Raises PD002 (tenant role without context), PD003 (another customer), PD004 (NULL).';
 
-REVOKE ALL ON FUNCTION tenancy.authorize(bigint) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.authorize(bigint) TO claimdrift_tenant, claimdrift_platform;
+REVOKE ALL ON FUNCTION tenancy.authorize(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenancy.authorize(bigint)
+TO claimdrift_tenant, claimdrift_platform;

@@ -21,5 +21,5 @@ $function$;
 COMMENT ON FUNCTION tenancy.check_time_zone(text) IS
 'Raises PD009 unless the argument names a time zone of the IANA database; called by trigger on customer.';
 
-REVOKE ALL ON FUNCTION tenancy.check_time_zone(text) FROM public;
+REVOKE ALL ON FUNCTION tenancy.check_time_zone(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tenancy.check_time_zone(text) TO claimdrift_platform;

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION tenancy.create_defaults(
-    p_customer_ids bigint []
+    p_customer_ids bigint[]
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -25,8 +25,8 @@ BEGIN
 END;
 $function$;
 
-COMMENT ON FUNCTION tenancy.create_defaults(bigint []) IS
+COMMENT ON FUNCTION tenancy.create_defaults(bigint[]) IS
 'Gives new customers their drift_settings and the default alert rule; called by trigger for each way in which a customer can be inserted. Does nothing for those who have them.';
 
-REVOKE ALL ON FUNCTION tenancy.create_defaults(bigint []) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.create_defaults(bigint []) TO claimdrift_platform;
+REVOKE ALL ON FUNCTION tenancy.create_defaults(bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenancy.create_defaults(bigint[]) TO claimdrift_platform;

@@ -22,5 +22,6 @@ $function$;
 COMMENT ON FUNCTION tenancy.current_customer_id() IS
 'The customer whose context this transaction is in (setting app.customer_id). Raises PD002 without one, so that a forgotten context is an error and not an empty page.';
 
-REVOKE ALL ON FUNCTION tenancy.current_customer_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.current_customer_id() TO claimdrift_tenant, claimdrift_platform;
+REVOKE ALL ON FUNCTION tenancy.current_customer_id() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenancy.current_customer_id()
+TO claimdrift_tenant, claimdrift_platform;

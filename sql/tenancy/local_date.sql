@@ -14,5 +14,6 @@ $function$;
 COMMENT ON FUNCTION tenancy.local_date(bigint, timestamp with time zone) IS
 'The date it is at p_at in the customer''s time zone; NULL for an unknown customer.';
 
-REVOKE ALL ON FUNCTION tenancy.local_date(bigint, timestamp with time zone) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.local_date(bigint, timestamp with time zone) TO claimdrift_tenant, claimdrift_platform;
+REVOKE ALL ON FUNCTION tenancy.local_date(bigint, timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenancy.local_date(bigint, timestamp with time zone)
+TO claimdrift_tenant, claimdrift_platform;

@@ -15,7 +15,7 @@ BEGIN
     IF pg_trigger_depth() = 0 THEN
         RAISE EXCEPTION 'audit entries are written by triggers only'
             USING
-                ERRCODE = 'PD008',
+                ERRCODE = 'PD011',
                 HINT = 'Change the table itself.';
     END IF;
 
@@ -57,7 +57,8 @@ END;
 $function$;
 
 COMMENT ON FUNCTION tenancy.record_audit(text, text, jsonb, jsonb) IS
-'Appends one audit_entry for each changed row: {column: [before, after]}, the user in app.actor_id and the login. p_old and p_new are arrays of rows, NULL where the operation (insert, update, delete) has none. Raises PD008 outside of a trigger.';
+'Appends one audit_entry for each changed row: {column: [before, after]}, the user in app.actor_id and the login. p_old and p_new are arrays of rows, NULL where the operation (insert, update, delete) has none. Raises PD011 outside of a trigger.';
 
-REVOKE ALL ON FUNCTION tenancy.record_audit(text, text, jsonb, jsonb) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.record_audit(text, text, jsonb, jsonb) TO claimdrift_tenant, claimdrift_platform;
+REVOKE ALL ON FUNCTION tenancy.record_audit(text, text, jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenancy.record_audit(text, text, jsonb, jsonb)
+TO claimdrift_tenant, claimdrift_platform;

@@ -6,7 +6,7 @@ import pytest
 from tests.stats import Connect, query
 
 CALLS = {
-    name: f"SELECT f.* FROM stats.{name}(p_values => %s::int[], p_current => %s::int[],"  # noqa: S608
+    name: f"SELECT f.* FROM stats.{name}(p_values => %s::int[], p_current => %s::int[],"
     " p_baseline => %s::int[]) AS f"
     for name in ("assert_histogram", "mann_whitney_z", "mann_whitney")
 }

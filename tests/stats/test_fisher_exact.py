@@ -11,10 +11,10 @@ FLOOR = 1e-300
 def exact_p(table: Table) -> float:
     """Two-sided p from whole numbers only.
 
-    scipy can't be the reference for large tables: it counts ties within 1 + 1e-14, which rounding
-    decides once counts are large, and its own tails are off by up to 1e-9 there. Weights start
-    with 2^2000 at the mode and follow the exact ratios outwards, so that they keep hundreds of
-    digits wherever p is above 1e-300.
+    scipy is the reference for small tables only: it takes tables as tied within 1 + 1e-14 instead
+    of 1 + 1e-7, and at 100,000 its errors (4e-11) are a hundred times ours. Weights start with
+    2^2000 at the mode and follow the exact ratios outwards, so that they keep hundreds of digits
+    wherever p is above 1e-300.
     """
     x1, n1, x2, n2 = table
     drawn = x1 + x2
@@ -33,6 +33,11 @@ def exact_p(table: Table) -> float:
     limit = weights.get(x1, 0) * (10**7 + 1)
     tail = sum(weight for weight in weights.values() if weight * 10**7 <= limit)
     return tail / sum(weights.values())
+
+
+def scipy_p(table: Table) -> float:
+    x1, n1, x2, n2 = table
+    return float(fisher_exact([[x1, n1 - x1], [x2, n2 - x2]]).pvalue)
 
 
 def assert_exact(connect: Connect, tables: list[Table]) -> None:
@@ -102,13 +107,18 @@ def test_equal_samples_count_the_mirror_image_as_a_tie(connect: Connect) -> None
     assert_exact(connect, tables)
 
 
+def test_tables_likelier_by_less_than_one_in_ten_million_count_as_ties(connect: Connect) -> None:
+    within, beyond = (38, 144, 20, 60), (226, 398, 225, 391)  # by 8.4e-8, by 5.4e-7
+    assert_exact(connect, [within, beyond])
+    (p_within,), (p_beyond,) = evaluate(connect, "fisher_exact", [within, beyond])
+    assert p_within > 1.1 * scipy_p(within)
+    assert p_beyond == pytest.approx(scipy_p(beyond), rel=1e-9)
+
+
 def test_small_tables_agree_with_scipy(connect: Connect) -> None:
     tables = random_tables(seed=3, count=400, largest=500)
-    for (x1, n1, x2, n2), (p,) in zip(
-        tables, evaluate(connect, "fisher_exact", tables), strict=True
-    ):
-        expected = fisher_exact([[x1, n1 - x1], [x2, n2 - x2]]).pvalue
-        assert p == pytest.approx(max(expected, FLOOR), rel=1e-9, abs=0), (x1, n1, x2, n2)
+    for table, (p,) in zip(tables, evaluate(connect, "fisher_exact", tables), strict=True):
+        assert p == pytest.approx(max(scipy_p(table), FLOOR), rel=1e-9, abs=0), table
 
 
 def test_exchanging_samples_or_outcomes_changes_nothing(connect: Connect) -> None:

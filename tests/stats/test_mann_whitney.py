@@ -45,7 +45,7 @@ def mann_whitney(connect: Connect, histograms: list[Histogram]) -> list[tuple[An
 
 
 def exact_result(histogram: Histogram) -> tuple[float, float, float]:
-    """From fractions: scipy needs every observation, and its tie correction cancels."""
+    """From fractions: scipy needs every single observation, and loses digits when most are tied."""
     n1 = sum(current for current, _ in histogram.values())
     n2 = sum(baseline for _, baseline in histogram.values())
     n = n1 + n2

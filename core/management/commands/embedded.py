@@ -18,7 +18,7 @@ class Command(BaseCommand):
         "url and psql start it when needed."
     )
     # It has to work without a database, and whatever state the project is in.
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks: tuple[str, ...] = ()
     requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:

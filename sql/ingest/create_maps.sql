@@ -1,0 +1,105 @@
+CREATE OR REPLACE FUNCTION ingest.create_maps(
+    p_latest date
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+AS $function$
+BEGIN
+    -- Few values fill these columns: each is checked and resolved once, rows are joined.
+    CREATE TEMPORARY TABLE payer_map ON COMMIT DROP AS
+    SELECT
+        distinct_value.raw,
+        cleaned.name,
+        CASE
+            WHEN cleaned.name IS NULL THEN 'is missing'
+            WHEN cleaned.name ~ '[[:cntrl:]]' THEN 'contains a control character'
+            WHEN length(cleaned.name) > 200 THEN 'is longer than 200 characters'
+        END AS problem,
+        NULL::bigint AS payer_id
+    FROM (
+        SELECT DISTINCT s.payer AS raw
+        FROM pg_temp.staging AS s
+        WHERE s.fault IS NULL AND s.payer IS NOT NULL
+    ) AS distinct_value
+    CROSS JOIN LATERAL (
+        SELECT ingest.trimmed(regexp_replace(distinct_value.raw, '\s+', ' ', 'g')) AS name
+    ) AS cleaned;
+
+    CREATE TEMPORARY TABLE cpt_map ON COMMIT DROP AS
+    SELECT
+        distinct_value.raw,
+        cleaned.cpt,
+        CASE
+            WHEN cleaned.cpt IS NULL THEN 'is missing'
+            WHEN cleaned.cpt !~ '^[A-Z0-9][A-Z0-9.-]{0,19}$'
+                THEN 'isn''t a procedure code: 1 to 20 letters, digits, dots or hyphens'
+        END AS problem,
+        NULL::bigint AS cpt_group_id
+    FROM (
+        SELECT DISTINCT s.cpt AS raw
+        FROM pg_temp.staging AS s
+        WHERE s.fault IS NULL AND s.cpt IS NOT NULL
+    ) AS distinct_value
+    CROSS JOIN LATERAL (SELECT upper(ingest.trimmed(distinct_value.raw)) AS cpt) AS cleaned;
+
+    CREATE TEMPORARY TABLE date_map ON COMMIT DROP AS
+    SELECT
+        distinct_value.raw,
+        parsed.day,
+        CASE
+            WHEN parsed.day IS NULL THEN 'isn''t a calendar date written YYYY-MM-DD'
+            WHEN parsed.day < '1990-01-01' THEN 'is before 1990-01-01'
+            WHEN parsed.day > p_latest THEN 'is more than a year ahead'
+        END AS problem
+    FROM (
+        SELECT s.submitted_date AS raw
+        FROM pg_temp.staging AS s
+        WHERE s.fault IS NULL AND s.submitted_date IS NOT NULL
+        UNION
+        SELECT s.decided_date
+        FROM pg_temp.staging AS s
+        WHERE s.fault IS NULL AND s.decided_date IS NOT NULL
+    ) AS distinct_value
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN
+                distinct_value.raw ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+                AND pg_input_is_valid(distinct_value.raw, 'date')
+                THEN distinct_value.raw::date
+        END AS day
+    ) AS parsed;
+
+    -- The staged rows with their types. Only for rows that were found valid: others fail here.
+    CREATE TEMPORARY VIEW typed AS
+    SELECT
+        s.line,
+        s.state,
+        s.is_last,
+        s.claim_number,
+        coalesce(s.line_number::integer, 1) AS line_number,
+        p.payer_id,
+        p.name AS payer_name,
+        g.cpt,
+        g.cpt_group_id,
+        coalesce(s.first_submitted_date, submitted.day) AS submitted_date,
+        decided.day AS decided_date,
+        s.outcome,
+        coalesce(s.first_decided_date, decided.day) AS first_decided_date,
+        coalesce(s.first_outcome, nullif(s.outcome, 'PENDING')) AS first_outcome,
+        s.billed_amount::numeric AS billed_amount,
+        s.allowed_amount::numeric AS allowed_amount,
+        s.paid_amount::numeric AS paid_amount,
+        s.denial_code
+    FROM pg_temp.staging AS s
+    JOIN pg_temp.payer_map AS p ON p.raw = s.payer
+    JOIN pg_temp.cpt_map AS g ON g.raw = s.cpt
+    JOIN pg_temp.date_map AS submitted ON submitted.raw = s.submitted_date
+    LEFT JOIN pg_temp.date_map AS decided ON decided.raw = s.decided_date;
+END;
+$function$;
+
+COMMENT ON FUNCTION ingest.create_maps(date) IS
+'Creates, for the staged rows of this transaction, pg_temp.payer_map, cpt_map and date_map (each distinct value, what it means or why it is refused) and the view pg_temp.typed over them. p_latest is the last day that a date may name.';
+
+REVOKE ALL ON FUNCTION ingest.create_maps(date) FROM public;

@@ -1,0 +1,27 @@
+CREATE OR REPLACE FUNCTION ingest.lock_customer(
+    p_customer_id bigint
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+AS $function$
+BEGIN
+    -- In the other levels statements after the lock would still see what was before it.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'wrong isolation level'
+            USING
+                ERRCODE = 'PD001',
+                DETAIL = format(
+                    'This transaction is %s.', upper(current_setting('transaction_isolation'))
+                ),
+                HINT = 'Use READ COMMITTED: decisions are read after the lock was waited for.';
+    END IF;
+
+    PERFORM pg_advisory_xact_lock(hashtextextended('claimdrift.ingest', p_customer_id));
+END;
+$function$;
+
+COMMENT ON FUNCTION ingest.lock_customer(bigint) IS
+'Waits for, and holds until the transaction ends, the one lock under which a customer''s claims are written. Detection and alerts don''t wait for it; whoever needs drift.lock_customer as well takes this one first. Call it on its own, before reading anything that a decision rests on. Raises PD001 unless the transaction is READ COMMITTED.';
+
+REVOKE ALL ON FUNCTION ingest.lock_customer(bigint) FROM public;
