@@ -1,0 +1,58 @@
+# claimdrift. Everything runs in .venv, which the targets build and keep up to date by themselves.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint psql perf clean
+
+# The first Python that is new enough; `make PYTHON=...` names another.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+VENV_PYTHON := .venv/bin/python
+# Written when an installation is complete, so that an interrupted one is repeated.
+INSTALLED := .venv/.installed
+PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: $(INSTALLED) ## From nothing to alerts, on the embedded server, checked and then repeated
+	@env -u DATABASE_URL $(VENV_PYTHON) manage.py demo
+
+test: lint ## All that a change must pass: lint, types, tests
+	$(PYTEST)
+
+test-all: lint ## The same with the long tests
+	$(PYTEST) -m "long or not long"
+
+lint: $(INSTALLED) ## Style and types of Python and SQL
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy .
+	$(VENV_PYTHON) -m sqlfluff lint sql
+
+psql: $(INSTALLED) ## psql on the database: the embedded one, or that of DATABASE_URL
+	@if [ -n "$$DATABASE_URL" ]; then exec $(VENV_PYTHON) manage.py dbshell; \
+	else exec $(VENV_PYTHON) manage.py embedded psql; fi
+
+perf: $(INSTALLED) ## All benchmarks; fails when one misses its bar
+	@status=0; for benchmark in perf/*_bench.py; do \
+		echo "== $$benchmark"; $(VENV_PYTHON) "$$benchmark" || status=1; done; exit $$status
+
+clean: ## Remove .venv and caches; the embedded server's data stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@missing=; \
+	command -v git >/dev/null || missing=git; \
+	if [ -z "$(PYTHON)" ]; then missing="$$missing python3 python3-venv"; \
+	elif ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then \
+		missing="$$missing python3-venv"; fi; \
+	if [ -n "$$missing" ]; then \
+		echo "claimdrift needs git and Python 3.11 or newer with venv. Missing here:" \
+			"$$missing. On Debian or Ubuntu: apt-get install" $$missing >&2; exit 1; fi
+	@echo "Installing the packages into .venv ..."
+	@[ -x $(VENV_PYTHON) ] || $(PYTHON) -m venv .venv
+	@$(VENV_PYTHON) -m pip install -qq --no-input --disable-pip-version-check \
+		-r requirements-dev.txt
+	@touch $@
