@@ -8,8 +8,10 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
 VENV_PYTHON := .venv/bin/python
-# Written when an installation is complete, so that an interrupted one is repeated.
+# Written when an installation is complete, so that an interrupted one is repeated. The demo and
+# psql need less than the tests do.
 INSTALLED := .venv/.installed
+TOOLS := .venv/.tools-installed
 PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 help: ## List these targets
@@ -24,7 +26,7 @@ test: lint ## All that a change must pass: lint, types, tests
 test-all: lint ## The same with the long tests
 	$(PYTEST) -m "long or not long"
 
-lint: $(INSTALLED) ## Style and types of Python and SQL
+lint: $(TOOLS) ## Style and types of Python and SQL
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy .
@@ -34,15 +36,15 @@ psql: $(INSTALLED) ## psql on the database: the embedded one, or that of DATABAS
 	@if [ -n "$$DATABASE_URL" ]; then exec $(VENV_PYTHON) manage.py dbshell; \
 	else exec $(VENV_PYTHON) manage.py embedded psql; fi
 
-perf: $(INSTALLED) ## All benchmarks; fails when one misses its bar
-	@status=0; for benchmark in perf/*_bench.py; do \
-		echo "== $$benchmark"; $(VENV_PYTHON) "$$benchmark" || status=1; done; exit $$status
+perf: $(TOOLS) ## All benchmarks; fails when one misses its bar
+	@status=0; for benchmark in perf/*_bench.py; do echo "== $$benchmark"; \
+		$(VENV_PYTHON) -m "perf.$$(basename "$$benchmark" .py)" || status=1; done; exit $$status
 
 clean: ## Remove .venv and caches; the embedded server's data stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt
 	@missing=; \
 	command -v git >/dev/null || missing=git; \
 	if [ -z "$(PYTHON)" ]; then missing="$$missing python3 python3-venv"; \
@@ -53,6 +55,12 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 			"$$missing. On Debian or Ubuntu: apt-get install" $$missing >&2; exit 1; fi
 	@echo "Installing the packages into .venv ..."
 	@[ -x $(VENV_PYTHON) ] || $(PYTHON) -m venv .venv
+	@$(VENV_PYTHON) -m pip install -qq --no-input --disable-pip-version-check \
+		-r requirements.txt
+	@touch $@
+
+$(TOOLS): requirements-dev.txt $(INSTALLED)
+	@echo "Installing the tools for tests and benchmarks ..."
 	@$(VENV_PYTHON) -m pip install -qq --no-input --disable-pip-version-check \
 		-r requirements-dev.txt
 	@touch $@
