@@ -88,9 +88,14 @@ def database_url() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def connect(database_url: Callable[[str], str]) -> Iterator[Connect]:
+def opened() -> list[Connection]:
+    """Every connection that `connect` has made and nobody has closed yet."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def connect(database_url: Callable[[str], str], opened: list[Connection]) -> Connect:
     """`connect(login="claimdrift_worker")`: a new connection in autocommit mode."""
-    opened: list[Connection] = []
 
     def connect(login: str = "claimdrift_worker") -> Connection:
         connection: Connection = psycopg2.connect(database_url(login))
@@ -98,9 +103,16 @@ def connect(database_url: Callable[[str], str]) -> Iterator[Connect]:
         opened.append(connection)
         return connection
 
-    yield connect
-    for connection in opened:
-        connection.close()
+    return connect
+
+
+@pytest.fixture(autouse=True)
+def close_connections(opened: list[Connection]) -> Iterator[None]:
+    """Close what the test has opened; fixtures of a wider scope keep theirs."""
+    kept = len(opened)
+    yield
+    while len(opened) > kept:
+        opened.pop().close()
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def kill_at_every_write(
 ) -> set[str]:
     """Detect again and again, killed before its first, second... row; what it was about to do."""
     before = {table: portfolio.rows(table) for table in TABLES}
-    stopped = set()
+    stopped: set[str] = set()
     for number in itertools.count(1):
         with open_connections(database_url, 1) as [database]:
             pid = database.connection.info.backend_pid
@@ -135,7 +135,7 @@ def test_killed_at_every_write_of_every_day_it_ends_like_one_that_never_was(
     owner: Database, worker: Database, database_url: DatabaseUrl, superuser: Database
 ) -> None:
     killed, spared = Portfolio(owner, worker), Portfolio(owner, worker)
-    stopped = set()
+    stopped: set[str] = set()
     for as_of, _ in zip(days_of_a_life(killed), days_of_a_life(spared), strict=True):
         stopped |= kill_at_every_write(killed, as_of, database_url, superuser)
         spared.detect(as_of)
