@@ -174,6 +174,7 @@ class Alert(TenantModel):
     resolved_as_of = models.DateField(null=True)
     resolved_by = models.CharField(max_length=7, choices=ResolvedBy, null=True)  # noqa: DJ001
     former_resolved_as_of = models.DateField(null=True)
+    former_new_normal = models.BooleanField(db_default=False)
     new_normal = models.BooleanField(db_default=False)
     rearmed = models.BooleanField(db_default=False)
     version = models.IntegerField(db_default=1)

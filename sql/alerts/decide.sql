@@ -27,6 +27,7 @@ AS $function$
             last.resolved_by,
             last.rearmed,
             last.new_normal,
+            last.resolved_as_of,
             last.resolved_as_of::timestamp + make_interval(hours => s.cooldown_hours)
                 AS cooldown_ends,
             r.rule_id,
@@ -83,7 +84,9 @@ AS $function$
             WHEN c.status IN ('open', 'acknowledged') THEN 'see'
             -- A user has dealt with it, and it neither went away nor grew since.
             WHEN c.resolved_by = 'user' AND NOT c.rearmed AND NOT c.band_rises THEN 'ignore'
-            -- Against a new baseline it is another thing that happened.
+            -- Against a new baseline it is another thing that happened; the day on which that was
+            -- declared is still measured against the former one.
+            WHEN c.new_normal AND c.as_of <= c.resolved_as_of THEN 'ignore'
             WHEN c.new_normal THEN 'open'
             WHEN c.as_of <= c.cooldown_ends THEN 'reopen'
             ELSE 'open'

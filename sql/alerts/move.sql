@@ -41,6 +41,10 @@ BEGIN
             WHEN p_kind = 'reopened' AND a.episode_as_of < v_as_of THEN a.resolved_as_of
             ELSE a.former_resolved_as_of
         END,
+        former_new_normal = CASE
+            WHEN p_kind = 'reopened' AND a.episode_as_of < v_as_of THEN a.new_normal
+            ELSE a.former_new_normal
+        END,
         episode_as_of = CASE WHEN p_kind = 'reopened' THEN v_as_of ELSE a.episode_as_of END,
         last_seen_as_of = CASE WHEN p_kind = 'reopened' THEN v_as_of ELSE a.last_seen_as_of END,
         -- The user knows the rule as it is now, and wants the alert: only later edits count.

@@ -35,6 +35,9 @@ AS $function$
             former_resolved_as_of = CASE
                 WHEN a.episode_as_of < d.as_of THEN a.resolved_as_of ELSE a.former_resolved_as_of
             END,
+            former_new_normal = CASE
+                WHEN a.episode_as_of < d.as_of THEN a.new_normal ELSE a.former_new_normal
+            END,
             resolved_as_of = NULL,
             resolved_by = NULL,
             new_normal = false,

@@ -20,25 +20,38 @@ AS $function$
 BEGIN
     RETURN QUERY
     WITH
+    ended AS (
+        -- Alerts that were over as the day began: one that was reopened on this very day is left
+        -- out as it was before.
+        SELECT
+            a.payer_id,
+            a.cpt_group_id,
+            a.metric,
+            a.window_start,
+            a.opened_as_of,
+            episode.resolved_as_of,
+            episode.new_normal
+        FROM public.alert AS a
+        CROSS JOIN LATERAL (
+            SELECT a.resolved_as_of, a.new_normal
+            WHERE a.episode_as_of < p_as_of
+            UNION ALL
+            SELECT a.former_resolved_as_of, a.former_new_normal
+            WHERE a.episode_as_of >= p_as_of
+        ) AS episode
+        WHERE a.customer_id = p_customer_id AND episode.resolved_as_of < p_as_of
+    ),
+
     episode AS (
-        -- An alert that is over: from its opening window until it was resolved. (The level of a
-        -- new normal is what the baseline is to hold.)
-        SELECT a.payer_id, a.cpt_group_id, a.metric, a.window_start AS first_day,
-            a.resolved_as_of - 1 AS last_day
-        FROM public.alert AS a
-        WHERE
-            a.customer_id = p_customer_id AND a.resolved_as_of < p_as_of AND NOT a.new_normal
-        UNION ALL
-        -- One that was reopened by this very day's run: as that run saw it.
-        SELECT a.payer_id, a.cpt_group_id, a.metric, a.window_start, a.former_resolved_as_of - 1
-        FROM public.alert AS a
-        WHERE a.customer_id = p_customer_id AND a.episode_as_of >= p_as_of
-            AND a.former_resolved_as_of < p_as_of
-        UNION ALL
-        -- One whose level a user has declared normal: all that was before it.
-        SELECT a.payer_id, a.cpt_group_id, a.metric, '-infinity'::date, a.opened_as_of - 1
-        FROM public.alert AS a
-        WHERE a.customer_id = p_customer_id AND a.resolved_as_of < p_as_of AND a.new_normal
+        -- From an alert's opening window until it was resolved; all that was before it where a
+        -- user declared its level the new normal.
+        SELECT
+            o.payer_id,
+            o.cpt_group_id,
+            o.metric,
+            CASE WHEN o.new_normal THEN '-infinity' ELSE o.window_start END AS first_day,
+            CASE WHEN o.new_normal THEN o.opened_as_of ELSE o.resolved_as_of END - 1 AS last_day
+        FROM ended AS o
     ),
 
     day_of_group AS (

@@ -53,11 +53,11 @@ BEGIN
             WHEN parsed.day > p_latest THEN 'is more than a year ahead'
         END AS problem
     FROM (
-        SELECT s.submitted_date AS raw
+        SELECT DISTINCT s.submitted_date AS raw
         FROM pg_temp.staging AS s
         WHERE s.fault IS NULL AND s.submitted_date IS NOT NULL
         UNION
-        SELECT s.decided_date
+        SELECT DISTINCT s.decided_date
         FROM pg_temp.staging AS s
         WHERE s.fault IS NULL AND s.decided_date IS NOT NULL
     ) AS distinct_value

@@ -35,7 +35,6 @@ AS $function$
         END
         AND (p_line_number IS NULL OR p_line_number ~ '^[1-9][0-9]?[0-9]?[0-9]?$')
         -- One match for all three; the reader lets no control character through.
-        -- One match for all three; the reader lets no control character through.
         AND coalesce(E'\x01' || p_billed_amount, '')
         || coalesce(E'\x01' || p_allowed_amount, '')
         || coalesce(E'\x01' || p_paid_amount, '')

@@ -92,6 +92,9 @@ BEGIN
         v_error := 'rows were rejected and the load is strict';
     END IF;
 
+    -- A record has no fields before something was assigned to it.
+    SELECT 0::bigint AS inserted, 0::bigint AS updated, 0::bigint AS unchanged, 0::bigint AS stale
+    INTO v_counts;
     IF v_error = '' THEN
         PERFORM ingest.resolve_staging(p_customer_id);
         v_counts := ingest.write_claims(p_customer_id, v_upload_id, p_correct);
@@ -107,10 +110,10 @@ BEGIN
         status = CASE WHEN v_error = '' THEN 'completed' ELSE 'failed' END,
         error = v_error,
         rows_total = v_total,
-        rows_inserted = coalesce(v_counts.inserted, 0),
-        rows_updated = coalesce(v_counts.updated, 0),
-        rows_unchanged = coalesce(v_counts.unchanged, 0),
-        rows_stale = coalesce(v_counts.stale, 0),
+        rows_inserted = v_counts.inserted,
+        rows_updated = v_counts.updated,
+        rows_unchanged = v_counts.unchanged,
+        rows_stale = v_counts.stale,
         rows_rejected = v_total - v_valid,
         finished_at = clock_timestamp()
     WHERE u.customer_id = p_customer_id AND u.id = v_upload_id

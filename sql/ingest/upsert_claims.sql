@@ -36,7 +36,30 @@ BEGIN
             t.paid_amount,
             t.denial_code
         FROM pg_temp.typed AS t
-        WHERE CASE WHEN p_repeated THEN t.is_last ELSE t.state IS NULL END
+        LEFT JOIN public.claim AS stored
+            ON
+                stored.customer_id = p_customer_id
+                AND stored.claim_number = t.claim_number
+                AND stored.line_number = t.line_number
+        WHERE
+            CASE WHEN p_repeated THEN t.is_last ELSE t.state IS NULL END
+            -- Most rows of a file that is exported every week were loaded before. The condition of
+            -- the update below would find that as well, but lock and log each of their claims.
+            AND (
+                stored.id IS NULL
+                OR stored.decided_date IS DISTINCT FROM t.decided_date
+                OR stored.outcome <> t.outcome
+                OR p_correct
+                OR stored.first_outcome IS NULL
+                OR (
+                    stored.payer_id, stored.payer_name, stored.cpt, stored.cpt_group_id,
+                    stored.billed_amount, stored.allowed_amount, stored.paid_amount,
+                    stored.denial_code
+                ) IS DISTINCT FROM (
+                    t.payer_id, t.payer_name, t.cpt, t.cpt_group_id, t.billed_amount,
+                    t.allowed_amount, t.paid_amount, t.denial_code
+                )
+            )
         ON CONFLICT (customer_id, claim_number, line_number) DO UPDATE
             SET
                 upload_id = excluded.upload_id,

@@ -61,8 +61,9 @@ AS $function$
 
     UNION ALL
     -- alerts.decide reopens an alert whose drift is back before the cooldown's end, and opens
-    -- another one only after it, whoever resolved the former. The cooldown is that of the run
-    -- which opened the second: the settings may have changed since.
+    -- another one only after it, whoever resolved the former; unless a user had declared its level
+    -- the new normal. The cooldown is that of the run which opened the second: the settings may
+    -- have changed since.
     SELECT
         'alert_in_cooldown',
         a.customer_id,
@@ -94,7 +95,10 @@ AS $function$
                 )
             ) AS hours
     ) AS cooldown
-    WHERE a.opened_as_of <= former.resolved_as_of::timestamp + make_interval(hours => cooldown.hours);
+    WHERE
+        NOT former.new_normal
+        AND a.opened_as_of
+        <= former.resolved_as_of::timestamp + make_interval(hours => cooldown.hours);
 $function$;
 
 COMMENT ON FUNCTION maintenance.check_alerts() IS

@@ -74,9 +74,7 @@ def test_versions_have_no_gaps(portfolio: Portfolio) -> None:
 
 
 @pytest.mark.parametrize("move", MOVES)
-def test_an_unknown_alert_is_refused(
-    portfolio: Portfolio, make_portfolio: Any, move: str
-) -> None:
+def test_an_unknown_alert_is_refused(portfolio: Portfolio, make_portfolio: Any, move: str) -> None:
     other = make_portfolio()
     open_alert(other)
     before = other.snapshot()

@@ -125,9 +125,7 @@ def test_real_is_heard_at_once_by_the_alert_that_is_muted(portfolio: Portfolio) 
 def test_another_group_is_not_muted(portfolio: Portfolio) -> None:
     spikes(portfolio)
     judge(portfolio, ["noise", "noise"])
-    portfolio.decide_steps(
-        START, [(week(10), NORMAL), (week(12), INFO)], payer="Cigna", per_day=20
-    )
+    portfolio.decide_steps(START, [(week(10), NORMAL), (week(12), INFO)], payer="Cigna", per_day=20)
 
     portfolio.detect(week(12))
 

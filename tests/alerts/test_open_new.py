@@ -58,9 +58,7 @@ def test_each_group_and_metric_has_an_alert_of_its_own(portfolio: Portfolio) -> 
     tell(portfolio, (DAY, CRITICAL))
     tell(portfolio, (DAY, CRITICAL), group="99214")
     tell(portfolio, (DAY, CRITICAL), payer="Cigna")
-    portfolio.decide_period(
-        DAY - timedelta(300), SHIFT, per_day=10, rate=0.1, days=5, payer="Slow"
-    )
+    portfolio.decide_period(DAY - timedelta(300), SHIFT, per_day=10, rate=0.1, days=5, payer="Slow")
     portfolio.decide_period(SHIFT, DAY, per_day=10, rate=0.3, days=25, payer="Slow")
 
     portfolio.detect(DAY)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.alerts.stories import CRITICAL, DAY, INFO, NORMAL, WARNING, tell, week
+from tests.alerts.stories import CRITICAL, DAY, INFO, NORMAL, WARNING, open_alert, tell, week
 from tests.portfolio import Portfolio
 
 
@@ -119,3 +119,15 @@ def test_after_a_new_normal_drift_is_another_alert(portfolio: Portfolio) -> None
     assert new["previous_alert_id"] == former["id"]
     assert new["baseline_value"] == pytest.approx(0.3, abs=0.02)
     assert portfolio.kinds()[:3] == ["opened", "resolved", "opened"]
+
+
+def test_what_the_day_of_a_new_normal_still_finds_is_not_news(portfolio: Portfolio) -> None:
+    open_alert(portfolio, until=week(4))
+    portfolio.resolve(p_new_normal=True)
+    # The day is measured anew, and still against the former level.
+    portfolio.decide(DAY - timedelta(days=1), denied=3, paid=1)
+
+    portfolio.detect(DAY)
+
+    assert portfolio.alert()["new_normal"] is True
+    assert portfolio.kinds() == ["opened", "resolved"]

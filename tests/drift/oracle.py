@@ -258,10 +258,7 @@ def _measure_group(
     m.direction = {1: "up", -1: "down"}.get(int(math.copysign(1, m.delta))) if m.delta else None
     m.has_effect = m.delta != 0 and (
         abs(m.delta) >= least_delta - TOLERANCE
-        or (
-            m.relative_delta is not None
-            and abs(m.relative_delta) >= least_relative - TOLERANCE
-        )
+        or (m.relative_delta is not None and abs(m.relative_delta) >= least_relative - TOLERANCE)
     )
     if settings.method == "significance":
         counts = (m.current_x, len(now), m.baseline_x, len(then))

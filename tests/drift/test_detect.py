@@ -187,9 +187,7 @@ def test_settings_that_changed_apply_at_the_next_run(portfolio: Portfolio) -> No
     ]
 
 
-def test_customers_do_not_see_each_others_claims(
-    portfolio: Portfolio, make_portfolio: Any
-) -> None:
+def test_customers_do_not_see_each_others_claims(portfolio: Portfolio, make_portfolio: Any) -> None:
     other = make_portfolio()
     tell(portfolio, (DAY, NORMAL))
     tell(other, (DAY, CRITICAL))

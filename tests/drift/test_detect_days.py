@@ -76,7 +76,8 @@ def test_an_appeal_wave_in_an_unchanged_portfolio_raises_nothing(portfolio: Port
         # Of the denials of a week, 40 to 50 % are overturned 30 to 45 days later.
         portfolio.owner.execute(
             """
-            UPDATE claim SET outcome = 'PAID', decided_date = first_decided_date + 30 + (id %% 16)::int
+            UPDATE claim
+            SET outcome = 'PAID', decided_date = first_decided_date + 30 + (id %% 16)::int
             WHERE customer_id = %s AND first_outcome = 'DENIED' AND outcome = 'DENIED'
                 AND first_decided_date BETWEEN %s - 51 AND %s - 45 AND id * 7919 %% 100 < %s
             """,
@@ -88,7 +89,7 @@ def test_an_appeal_wave_in_an_unchanged_portfolio_raises_nothing(portfolio: Port
         portfolio.detect(day)
 
     overturned = dict(portfolio.owner.execute(latest, portfolio.customer_id))
-    assert 1100 < 2880 - overturned["DENIED"] < 1500
+    assert 1000 < 2880 - overturned["DENIED"] < 1500
     assert any(row["sufficient"] for row in portfolio.rows("drift_measurement"))
     assert portfolio.rows("drift_event") == []
 

@@ -97,9 +97,7 @@ def check_against_one_by_one(portfolio: Portfolio, seed: int) -> None:
     for _ in range(4):
         correct = rng.random() < 0.25
         amounts = rng.random() < 0.5
-        file = [
-            (rng.choice(keys), random_row(rng, amounts)) for _ in range(rng.choice((1, 4, 20)))
-        ]
+        file = [(rng.choice(keys), random_row(rng, amounts)) for _ in range(rng.choice((1, 4, 20)))]
         oracle.counts = {}
         for key, row in file:
             oracle.apply(key, row, correct=correct)

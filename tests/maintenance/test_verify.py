@@ -378,6 +378,19 @@ def test_a_cooldown_made_longer_later_accuses_nobody(scene: Scene, superuser: Da
         assert verify(superuser) == before
 
 
+def test_another_alert_in_the_cooldown_of_a_new_normal_is_right(
+    scene: Scene, superuser: Database
+) -> None:
+    before = verify(superuser)
+    in_cooldown = next(b for b in BREACHES if b.check == "alert_in_cooldown")
+    with rolled_back(superuser):
+        superuser.execute("SET LOCAL session_replication_role = 'replica'")
+        superuser.execute(in_cooldown.statements.format_map(scene.ids))
+        superuser.execute("UPDATE alert SET new_normal = true WHERE id = %s", scene.ids["first"])
+
+        assert verify(superuser) == before
+
+
 def test_a_day_measured_again_when_it_was_old_accuses_nobody(
     owner: Database, worker: Database
 ) -> None:
