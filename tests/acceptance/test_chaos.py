@@ -244,7 +244,8 @@ IN_COOLDOWN = """
     SELECT former.id, later.id FROM alert AS former JOIN alert AS later
         USING (customer_id, payer_id, cpt_group_id, metric, direction)
     WHERE customer_id = ANY(%s) AND former.id < later.id
-        AND later.opened_as_of <= former.resolved_as_of + CASE WHEN former.new_normal THEN 0 ELSE 3 END
+        AND later.opened_as_of
+            <= former.resolved_as_of + CASE WHEN former.new_normal THEN 0 ELSE 3 END
 """
 # Whatever drifted since an identity's newest alert began its episode, its level tells.
 LOST_ESCALATION = """
@@ -296,7 +297,7 @@ def play(
         chaos.run("reopener", move("reopen"), rounds),
         chaos.run("judge", judge(user_id), rounds),
         chaos.run("pruner", prune, rounds),
-        chaos.run("verifier", verify, rounds // 2),
+        chaos.run("verifier", verify, rounds // 16),
     ]
     for actor in actors:
         actor.join()

@@ -216,6 +216,11 @@ class Life:
                 detect_twice(self.portfolio, day)
             self.check()
             day += timedelta(self.random.choice((1, 2, 7, 7, 7, 14, 21)))
+        assert [
+            row
+            for row in self.portfolio.worker.dicts("SELECT * FROM maintenance.verify()")
+            if row["customer_id"] == self.portfolio.customer_id
+        ] == []
 
     def edit_a_rule(self) -> None:
         payer, _ = self.random.choice(self.groups)
@@ -257,11 +262,6 @@ class Life:
         )
         assert all(number == 1 for number in live.values())
         transitions = self.portfolio.rows("alert_transition")
-        assert [
-            row
-            for row in self.portfolio.worker.dicts("SELECT * FROM maintenance.verify()")
-            if row["customer_id"] == self.portfolio.customer_id
-        ] == []
         for alert in alerts:
             self.replay(alert, [t for t in transitions if t["alert_id"] == alert["id"]])
 
@@ -284,7 +284,7 @@ class Life:
         assert former_id is None or former_id < alert["id"]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_in_lives_at_random(portfolio: Portfolio, seed: int) -> None:
     Life(portfolio, seed).live()
 

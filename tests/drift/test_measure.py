@@ -126,9 +126,6 @@ def test_the_minimum_volume_is_enough(
 def test_the_smallest_effect_is_enough(
     portfolio: Portfolio, before: tuple[int, int], now: tuple[int, int], drifted: bool
 ) -> None:
-    # A tenth of the lines says the same, faster.
-    if all(number % 10 == 0 for number in (*before, *now)):
-        before, now = (before[0] // 10, before[1] // 10), (now[0] // 10, now[1] // 10)
     decide(portfolio, before, now)
 
     row = portfolio.measured(AS_OF)
