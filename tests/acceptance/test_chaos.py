@@ -346,4 +346,4 @@ def test_long_chaos_breaks_nothing(
     seed: int,
 ) -> None:
     superuser = Database(connect("postgres"))
-    play(portfolios, user_id, database_url, superuser, seed=seed, rounds=200)
+    play(portfolios, user_id, database_url, superuser, seed=seed, rounds=400)
