@@ -21,14 +21,16 @@ from django.db import connection, transaction
 from core import functions
 from core.ingest_header import ClaimFileError, read_header
 
-BLOCK_BYTES: Final = 1 << 20
+# About what a socket holds: while the server takes in one block, the next one is translated.
+BLOCK_BYTES: Final = 1 << 16
 MAX_RECORD_BYTES: Final = 64 * 1024
 MAX_RECORD_LINES: Final = 100
 
 _CONTROL_BYTES: Final = bytes({*range(32), 127} - set(b"\t\n\r"))
 _C1: Final = re.compile("[\x80-\x9f]")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_UP_TO_CLOSING_QUOTE: Final = re.compile(rb'(?:[^"]+|"")*"(?!")')
+# Possessive: without a closing quote, trying all splits of the text would take forever.
+_UP_TO_CLOSING_QUOTE: Final = re.compile(rb'(?:[^"]++|"")*+"(?!")')
 
 # Reasons go through COPY unquoted: no separator in them.
 _TOO_LONG: Final = "is longer than 64 KiB"
@@ -52,7 +54,9 @@ class _Source:
 
     def read(self, size: int = -1, /) -> bytes:
         if self._peeked:
-            chunk, self._peeked = self._peeked, b""
+            # Never more than was asked for: gzip reads its header piece by piece.
+            end = len(self._peeked) if size < 0 else size
+            chunk, self._peeked = self._peeked[:end], self._peeked[end:]
             return chunk
         chunk = self._stream.read(size)
         self.hash.update(chunk)

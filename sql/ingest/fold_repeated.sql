@@ -10,7 +10,6 @@ BEGIN
     WITH keyed AS (
         SELECT
             t.*,
-            count(*) OVER claim_line AS occurrences,
             -- The first row that decides the claim line holds the first determination.
             min(t.line) FILTER (WHERE t.decided_date IS NOT NULL) OVER claim_line AS deciding_line,
             max(t.decided_date) OVER (
@@ -89,7 +88,8 @@ BEGIN
     judged AS (
         SELECT
             a.line,
-            lead(a.line) OVER claim_line IS NULL AS is_last,
+            lead(a.line) OVER claim_line IS NULL
+            AND (a.claim_id IS NULL OR a.result IS DISTINCT FROM a.stored) AS is_last,
             a.fixed_submitted_date,
             a.fixed_decided_date,
             a.fixed_outcome,
@@ -131,6 +131,6 @@ END;
 $function$;
 
 COMMENT ON FUNCTION ingest.fold_repeated(bigint, boolean) IS
-'Where several staged rows are for one claim line: works out, as if they were applied one by one in the order of the file, what becomes of each (staging.state), which one is left standing (is_last) and the first determination.';
+'Where several staged rows are for one claim line: works out, as if they were applied one by one in the order of the file, what becomes of each (staging.state), which one has to be written, if any (is_last), and the first determination.';
 
 REVOKE ALL ON FUNCTION ingest.fold_repeated(bigint, boolean) FROM public;

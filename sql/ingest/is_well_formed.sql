@@ -19,7 +19,7 @@ AS $function$
     SELECT
         p_claim_number IS NOT NULL
         AND octet_length(p_claim_number) <= 64
-        AND p_claim_number !~ '^\s|\s$|[[:cntrl:]]'
+        AND p_claim_number ~ '^[!-~]+$'
         AND p_payer IS NOT NULL
         AND p_cpt IS NOT NULL
         AND p_submitted_date IS NOT NULL
@@ -33,12 +33,19 @@ AS $function$
                 AND p_decided_date COLLATE "C" >= p_submitted_date COLLATE "C"
             ELSE p_outcome = 'PENDING' AND p_decided_date IS NULL
         END
-        AND (p_line_number IS NULL OR p_line_number ~ '^[1-9][0-9]?[0-9]?[0-9]?$')
+        AND (
+            p_line_number IS NULL
+            OR p_line_number IN ('1', '2', '3', '4')
+            OR p_line_number ~ '^[1-9][0-9]?[0-9]?[0-9]?$'
+        )
         -- One match for all three; the reader lets no control character through.
         AND coalesce(E'\x01' || p_billed_amount, '')
         || coalesce(E'\x01' || p_allowed_amount, '')
         || coalesce(E'\x01' || p_paid_amount, '')
-        ~ '^(\x01[0-9]{1,7}(\.[0-9][0-9]?)?)*$'
+        ~ '^(\x01[0-9]+(\.[0-9][0-9]?)?)*$'
+        AND (octet_length(p_billed_amount) > 7 AND p_billed_amount ~ '^[0-9]{8}') IS NOT TRUE
+        AND (octet_length(p_allowed_amount) > 7 AND p_allowed_amount ~ '^[0-9]{8}') IS NOT TRUE
+        AND (octet_length(p_paid_amount) > 7 AND p_paid_amount ~ '^[0-9]{8}') IS NOT TRUE
         AND (
             p_denial_code IS NULL
             OR (p_denial_code ~ '^[A-Z0-9-]+$' AND octet_length(p_denial_code) <= 20)

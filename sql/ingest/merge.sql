@@ -55,6 +55,7 @@ BEGIN
         FROM public.upload AS u
         WHERE u.customer_id = p_customer_id AND u.sha256 = p_sha256 AND u.status = 'completed';
         IF FOUND THEN
+            DROP TABLE pg_temp.staging;
             RETURN;
         END IF;
     END IF;

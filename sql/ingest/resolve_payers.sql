@@ -10,8 +10,28 @@ LANGUAGE plpgsql
 VOLATILE
 AS $function$
 BEGIN
-    -- An update that changes nothing, in place of DO NOTHING: it waits for a payer that is just
-    -- being deleted or renamed, and makes it anew.
+    -- Held until the claims are in, so that none is deleted before. Waits for whoever just does.
+    PERFORM
+    FROM public.payer AS p
+    WHERE
+        p.customer_id = p_customer_id
+        AND (
+            lower(p.name) IN (SELECT lower(wanted.name) FROM unnest(p_names) AS wanted (name))
+            OR p.id IN (
+                SELECT a.payer_id
+                FROM public.payer_alias AS a
+                WHERE
+                    a.customer_id = p_customer_id
+                    AND lower(a.alias) IN (
+                        SELECT lower(wanted.name) FROM unnest(p_names) AS wanted (name)
+                    )
+            )
+        )
+    ORDER BY p.id
+    FOR KEY SHARE;
+
+    -- An update that changes nothing, in place of DO NOTHING: one that somebody else just adds is
+    -- waited for and locked as well.
     INSERT INTO public.payer AS existing (customer_id, name)
     SELECT DISTINCT ON (lower(wanted.name))
         p_customer_id,
@@ -33,13 +53,20 @@ BEGIN
 
     RETURN QUERY
     SELECT
-        wanted.name,
-        coalesce(a.payer_id, p.id)
-    FROM unnest(p_names) AS wanted (name)
-    LEFT JOIN public.payer_alias AS a
-        ON a.customer_id = p_customer_id AND lower(a.alias) = lower(wanted.name)
-    LEFT JOIN public.payer AS p
-        ON p.customer_id = p_customer_id AND lower(p.name) = lower(wanted.name);
+        meant.name,
+        p.id
+    FROM (
+        SELECT
+            wanted.name,
+            coalesce(a.payer_id, named.id) AS payer_id
+        FROM unnest(p_names) AS wanted (name)
+        LEFT JOIN public.payer_alias AS a
+            ON a.customer_id = p_customer_id AND lower(a.alias) = lower(wanted.name)
+        LEFT JOIN public.payer AS named
+            ON named.customer_id = p_customer_id AND lower(named.name) = lower(wanted.name)
+    ) AS meant
+    JOIN public.payer AS p ON p.customer_id = p_customer_id AND p.id = meant.payer_id
+    FOR KEY SHARE OF p;
 END;
 $function$;
 

@@ -5,6 +5,10 @@ RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 AS $function$
+DECLARE
+    v_has_rejected CONSTANT boolean := EXISTS (
+        SELECT FROM pg_temp.staging AS s WHERE s.state = 'rejected'
+    );
 BEGIN
     -- Only for valid rows: a rejected one must not create its payer.
     UPDATE pg_temp.payer_map AS m
@@ -14,7 +18,9 @@ BEGIN
         (
             SELECT array_agg(DISTINCT used.name)
             FROM pg_temp.payer_map AS used
-            WHERE used.raw IN (SELECT s.payer FROM pg_temp.staging AS s WHERE s.state IS NULL)
+            WHERE
+                NOT v_has_rejected
+                OR used.raw IN (SELECT s.payer FROM pg_temp.staging AS s WHERE s.state IS NULL)
         )
     ) AS r
     WHERE m.name = r.wanted_name;
@@ -26,7 +32,9 @@ BEGIN
         (
             SELECT array_agg(DISTINCT used.cpt)
             FROM pg_temp.cpt_map AS used
-            WHERE used.raw IN (SELECT s.cpt FROM pg_temp.staging AS s WHERE s.state IS NULL)
+            WHERE
+                NOT v_has_rejected
+                OR used.raw IN (SELECT s.cpt FROM pg_temp.staging AS s WHERE s.state IS NULL)
         )
     ) AS r
     WHERE m.cpt = r.wanted_cpt;

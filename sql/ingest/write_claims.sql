@@ -14,9 +14,12 @@ AS $function$
 DECLARE
     v_rows bigint;
     v_claim_lines bigint;
-    v_written record;
+    v_folded record;
     v_kept bigint;
-    v_stale bigint;
+    v_stale bigint := 0;
+    v_has_claims CONSTANT boolean := EXISTS (
+        SELECT FROM public.claim AS c WHERE c.customer_id = p_customer_id
+    );
 BEGIN
     -- A hash of the claim line is enough to see whether any occurs twice.
     SELECT
@@ -25,28 +28,33 @@ BEGIN
     INTO v_rows, v_claim_lines
     FROM pg_temp.staging AS s
     WHERE s.state IS NULL;
-
     IF v_claim_lines < v_rows THEN
         PERFORM ingest.fold_repeated(p_customer_id, p_correct);
-        PERFORM ingest.upsert_claims(p_customer_id, p_upload_id, p_correct, p_repeated => TRUE);
     END IF;
-    v_written := ingest.upsert_claims(p_customer_id, p_upload_id, p_correct, p_repeated => FALSE);
 
-    SELECT
-        count(*) FILTER (WHERE s.state IS NULL),
-        count(*) FILTER (WHERE s.state = 'inserted') + v_written.inserted,
-        count(*) FILTER (WHERE s.state = 'updated') + v_written.updated,
-        count(*) FILTER (WHERE s.state = 'unchanged'),
-        count(*) FILTER (WHERE s.state = 'stale')
-    INTO v_rows, inserted, updated, unchanged, stale
-    FROM pg_temp.staging AS s;
-
-    v_kept := v_rows - v_written.inserted - v_written.updated;
-    v_stale := CASE
-        WHEN v_kept > 0 AND NOT p_correct THEN ingest.count_stale(p_customer_id) ELSE 0
+    updated := CASE
+        WHEN v_has_claims THEN ingest.update_claims(p_customer_id, p_upload_id, p_correct) ELSE 0
     END;
-    unchanged := unchanged + v_kept - v_stale;
-    stale := stale + v_stale;
+    inserted := ingest.insert_claims(p_customer_id, p_upload_id);
+
+    -- Rows of repeated claim lines have been judged; of the others, those that weren't written are
+    -- stale or unchanged.
+    SELECT
+        count(*) FILTER (WHERE s.state IS NULL) AS others,
+        count(*) FILTER (WHERE s.is_last) AS written,
+        count(*) FILTER (WHERE s.state = 'inserted') AS inserted,
+        count(*) FILTER (WHERE s.state = 'updated') AS updated,
+        count(*) FILTER (WHERE s.state = 'unchanged') AS unchanged,
+        count(*) FILTER (WHERE s.state = 'stale') AS stale
+    INTO v_folded
+    FROM pg_temp.staging AS s;
+    v_kept := v_folded.others - (inserted + updated - v_folded.written);
+    IF v_kept > 0 AND NOT p_correct THEN
+        v_stale := ingest.count_stale(p_customer_id);
+    END IF;
+    updated := updated - (v_folded.written - v_folded.inserted) + v_folded.updated;
+    unchanged := v_kept - v_stale + v_folded.unchanged;
+    stale := v_stale + v_folded.stale;
 END;
 $function$;
 

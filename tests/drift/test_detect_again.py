@@ -116,6 +116,35 @@ def test_when_a_new_normal_was_declared_in_between(portfolio: Portfolio) -> None
     assert portfolio.kinds() == ["opened", "resolved"]
 
 
+def test_when_a_new_normal_was_undone_in_between(portfolio: Portfolio) -> None:
+    tell(portfolio, (week(30), CRITICAL))
+    portfolio.detect(DAY)
+    portfolio.resolve(p_new_normal=True)
+    portfolio.detect_weekly(week(1), week(20))
+
+    for move in (portfolio.reopen, portfolio.resolve, portfolio.reopen):
+        move()
+        repeat(portfolio, week(20))
+    detect_twice(portfolio, week(21))
+
+    assert portfolio.measured(week(21))["frozen_alert_id"] == portfolio.alert()["id"]
+
+
+def test_on_a_day_on_which_one_was_reopened_twice(portfolio: Portfolio) -> None:
+    tell(portfolio, (week(16), CRITICAL), (week(18), NORMAL), (week(30), CRITICAL))
+    portfolio.detect_weekly(DAY, week(18))
+    detect_twice(portfolio, week(19))
+    baseline_n = portfolio.alert()["baseline_n"]
+    portfolio.resolve()
+    # It grew on the same day.
+    portfolio.decide(week(19) - timedelta(1), denied=60)
+
+    detect_twice(portfolio, week(19))
+
+    assert portfolio.kinds() == ["opened", "cleared", "reopened", "resolved", "reopened"]
+    assert portfolio.alert()["baseline_n"] == baseline_n
+
+
 def test_when_what_a_user_resolved_had_gone_before(portfolio: Portfolio) -> None:
     open_alert(portfolio)
     portfolio.settings(clear_odds=1_000_000)

@@ -1,16 +1,15 @@
 """Files in which claim lines occur several times, against rows applied one by one in Python."""
 
 import random
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from tests.ingest.loading import HEADER, counts, load
+from tests.ingest.oracle import Key, OneByOne
 from tests.portfolio import Portfolio
 
-Key = tuple[str, int]
 COLUMNS = (
     "payer_name",
     "cpt",
@@ -23,42 +22,6 @@ COLUMNS = (
     "denial_code",
 )
 START = date(2026, 1, 1)
-
-
-@dataclass
-class OneByOne:
-    """The rules, as a reader of the documentation would apply them: one row after the other."""
-
-    claims: dict[Key, dict[str, Any]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def apply(self, key: Key, row: dict[str, Any], *, correct: bool) -> None:
-        state = self._apply(key, row, correct)
-        self.counts[state] = self.counts.get(state, 0) + 1
-
-    def _apply(self, key: Key, row: dict[str, Any], correct: bool) -> str:
-        stored = self.claims.get(key)
-        new = row | {
-            "first_decided_date": row["decided_date"],
-            "first_outcome": row["outcome"] if row["decided_date"] else None,
-        }
-        if stored is None:
-            self.claims[key] = new
-            return "inserted"
-        if not correct:
-            if stored["decided_date"] and (
-                row["decided_date"] is None or row["decided_date"] < stored["decided_date"]
-            ):
-                return "stale"
-            if stored["first_outcome"]:
-                new |= {
-                    name: stored[name]
-                    for name in ("submitted_date", "first_decided_date", "first_outcome")
-                }
-        if new == stored:
-            return "unchanged"
-        self.claims[key] = new
-        return "updated"
 
 
 def random_row(rng: random.Random, amounts: bool) -> dict[str, Any]:
