@@ -7,15 +7,8 @@ LANGUAGE plpgsql
 VOLATILE
 AS $function$
 DECLARE
-    v_former_role CONSTANT text := current_setting('session_replication_role');
     v_rows bigint;
 BEGIN
-    -- Looking up the payer and the group of each row again would take most of the time. They were
-    -- looked up and locked by ingest.resolve_staging; maintenance.verify would tell.
-    IF has_parameter_privilege('session_replication_role', 'SET') THEN
-        PERFORM set_config('session_replication_role', 'replica', TRUE);
-    END IF;
-
     -- Nobody else inserts: all who do hold ingest.lock_customer. ON CONFLICT would log each row
     -- twice, for a conflict that can't be.
     INSERT INTO public.claim (
@@ -58,13 +51,11 @@ BEGIN
     );
     GET DIAGNOSTICS v_rows = ROW_COUNT;
 
-    PERFORM set_config('session_replication_role', v_former_role, TRUE)
-    WHERE current_setting('session_replication_role') <> v_former_role;
     RETURN v_rows;
 END;
 $function$;
 
 COMMENT ON FUNCTION ingest.insert_claims(bigint, bigint) IS
-'Inserts the valid staged rows whose claim lines don''t exist yet; of a claim line that occurs several times, the row that ingest.fold_repeated left standing. Returns their number. Without the checks of foreign keys, where the owner may leave them out (sql/roles.sql).';
+'Inserts the valid staged rows whose claim lines don''t exist yet; of a claim line that occurs several times, the row that ingest.fold_repeated left standing. Returns their number.';
 
 REVOKE ALL ON FUNCTION ingest.insert_claims(bigint, bigint) FROM public;

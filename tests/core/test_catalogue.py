@@ -201,7 +201,7 @@ RULES = [
         WHERE pg_get_indexdef(i.indexrelid, 1, false) <> 'customer_id'
         """,
         (
-            "CREATE UNIQUE INDEX ON claim (claim_number, customer_id)",
+            "CREATE UNIQUE INDEX ON claim (id, customer_id)",
             table("t", ", a int UNIQUE"),
         ),
     ),
