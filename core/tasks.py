@@ -15,3 +15,9 @@ def detect(*, customer_id: int, as_of: str | None = None, trigger: str = "manual
         as_of=date.fromisoformat(as_of) if as_of else None,
         trigger=trigger,
     )
+
+
+@app.task(name="core.tasks.remap", queue="detection")
+def remap(*, customer_id: int) -> None:
+    """Apply a customer's changed aliases and mappings to the claims that are there."""
+    functions.ingest_remap_claims(customer_id=customer_id)

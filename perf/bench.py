@@ -91,12 +91,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(name: str, rows: Sequence[Mapping[str, Any]], **about: Any) -> None:
-    """Print the rows as a table and keep them in perf/results/NAME.json."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(
-        json.dumps({"benchmark": name, **machine(), **about, "rows": rows}, indent=1) + "\n"
-    )
+def save(name: str, rows: Sequence[Mapping[str, Any]], *, keep: bool, **about: Any) -> None:
+    """Print the rows as a table and, unless it was a quick run, keep them as NAME.json."""
+    if keep:
+        result = {"benchmark": name, **machine(), **about, "rows": rows}
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     columns = list(rows[0])
     table = [columns, *[[str(row[column]) for column in columns] for row in rows]]
     widths = [max(len(line[i]) for line in table) for i in range(len(columns))]

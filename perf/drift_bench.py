@@ -126,7 +126,13 @@ def main() -> int:
         rows[-1] |= measure(worker, small)
     finally:
         database.close()
-    save("drift", rows, seed=SEED, bars={"1M_ms": BAR_1M_MS, "neighbours": BAR_NEIGHBOURS})
+    save(
+        "drift",
+        rows,
+        keep=scale == 1,
+        seed=SEED,
+        bars={"1M_ms": BAR_1M_MS, "neighbours": BAR_NEIGHBOURS},
+    )
     if scale > 1:
         return 0
     missed = [

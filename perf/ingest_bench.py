@@ -227,6 +227,7 @@ def main() -> int:
     save(
         "ingest",
         rows,
+        keep=scale == 1,
         seed=SEED,
         memory={"rows": 2_000_000 // scale, "peak_mb": memory},
         bars={"load_to_copy": BAR_RATIO, "peak_mb": BAR_MB},

@@ -1,5 +1,6 @@
 """Payers, procedure groups and the claim lines that payers decided."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 from django.db.models.functions import Lower, Now
@@ -7,6 +8,22 @@ from django.db.models.functions import Lower, Now
 from core.constraints import EDIT, READ, refers_to, tenant_table
 from core.models.ingest import Upload
 from core.models.tenancy import TenantModel, audit_triggers
+from core.triggers import StatementTrigger
+
+
+def remap_triggers() -> list[StatementTrigger]:
+    """Have claims that are there already follow a changed alias or mapping, by the worker."""
+    call = "ingest.queue_remap(t.id) FROM (SELECT DISTINCT r.customer_id FROM ROWS AS r) AS t (id)"
+    return [
+        StatementTrigger(
+            name=f"queue_remap_{name}", operation=operation, call=call.replace("ROWS", rows)
+        )
+        for name, operation, rows in (
+            ("insert", pgtrigger.Insert, "changed"),
+            ("update", pgtrigger.Update, "changed"),
+            ("delete", pgtrigger.Delete, "former"),
+        )
+    ]
 
 
 class Payer(TenantModel):
@@ -45,7 +62,7 @@ class PayerAlias(TenantModel):
             CheckConstraint(condition=~Q(alias=""), name="payer_alias_alias_check"),
         ]
         indexes = [models.Index(fields=["customer", "payer"], name="payer_alias_payer_idx")]
-        triggers = audit_triggers("payer_alias")
+        triggers = [*audit_triggers("payer_alias"), *remap_triggers()]
 
     def __str__(self) -> str:
         return self.alias
@@ -89,7 +106,7 @@ class CptMapping(TenantModel):
             ),
         ]
         indexes = [models.Index(fields=["customer", "cpt_group"], name="cpt_mapping_group_idx")]
-        triggers = audit_triggers("cpt_mapping")
+        triggers = [*audit_triggers("cpt_mapping"), *remap_triggers()]
 
     def __str__(self) -> str:
         return self.cpt

@@ -37,7 +37,7 @@ DECLARE
 BEGIN
     PERFORM tenancy.authorize(p_customer_id);
     PERFORM ingest.lock_customer(p_customer_id);
-    PERFORM ingest.check_customer(p_customer_id);
+    PERFORM tenancy.active_customer(p_customer_id => p_customer_id);
     PERFORM ingest.check_staging();
 
     IF NOT p_force THEN

@@ -190,7 +190,7 @@ def test_the_hash_is_that_of_the_whole_file(block_bytes: int) -> None:
     assert claim_file.size_bytes == len(content)
 
 
-COMPRESSED = gzip.compress("\n".join([HEADER, *[A] * 50, ""]).encode())
+COMPRESSED = gzip.compress("\n".join([HEADER, *[A] * 50, ""]).encode(), mtime=0)
 
 
 @pytest.mark.parametrize(

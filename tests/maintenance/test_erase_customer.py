@@ -152,7 +152,7 @@ def test_the_first_call_suspends_the_customer_and_cancels_its_jobs(
     assert owner.value(status, other.customer_id) == "active"
     jobs = (
         "SELECT status::text FROM procrastinate_jobs"
-        " WHERE (args ->> 'customer_id')::bigint = %s AND queue_name = 'detection'"
+        " WHERE (args ->> 'customer_id')::bigint = %s AND task_name = 'core.tasks.detect'"
     )
     assert owner.execute(jobs, portfolio.customer_id) == [("cancelled",)]
     assert owner.execute(jobs, other.customer_id) == [("todo",)]
