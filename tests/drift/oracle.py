@@ -59,8 +59,11 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Episode:
+    """From an alert's opening, or reopening, to its end, which may declare a new normal."""
+
     start: date
     resolved: date | None = None
+    new_normal: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ class Alert:
     window_start: date
     episodes: tuple[Episode, ...]
     baseline: Baseline
-    new_normal: bool = False
     share_delta: float = 0.1
 
     def episode_before(self, as_of: date) -> Episode | None:
@@ -91,7 +93,7 @@ class Alert:
         episode = self.episode_before(as_of)
         if episode is None or episode.resolved is None or self.was_live(as_of):
             return False
-        if self.new_normal:
+        if episode.new_normal:
             return day < self.episodes[0].start
         return self.window_start <= day < episode.resolved
 

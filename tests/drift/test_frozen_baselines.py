@@ -18,7 +18,9 @@ def day(age: int) -> date:
 
 
 def insert(
-    portfolio: Portfolio, *episodes: tuple[int, int | None], new_normal: bool = False
+    portfolio: Portfolio,
+    *episodes: tuple[int, int | None],
+    new_normal: tuple[bool, ...] = (False, False),
 ) -> int:
     """An alert that was live between these ages, its window from 14 days before the first on."""
     alert = Alert(
@@ -28,10 +30,10 @@ def insert(
         direction="up",
         window_start=day(episodes[0][0] + 14),
         episodes=tuple(
-            Episode(day(start), None if end is None else day(end)) for start, end in episodes
+            Episode(day(start), None if end is None else day(end), is_normal)
+            for (start, end), is_normal in zip(episodes, new_normal, strict=False)
         ),
         baseline=Baseline(day(300), day(200), (5,) * 40, 4),
-        new_normal=new_normal,
     )
     return insert_alert(
         portfolio.owner, portfolio.customer_id, portfolio.default_rule(), alert.group, alert
@@ -115,13 +117,15 @@ def test_live_alerts_freeze_and_those_that_are_over_leave_days_out(
         ([(80, 0)], 0),
         ([(110, 70)], 0),
         ([(20, 10)], 44),
+        # Undone on the day itself.
+        ([(80, 70), (0, None)], 20),
     ],
 )
 def test_a_new_normal_leaves_out_all_that_was_before_it(
     portfolio: Portfolio, episodes: list[tuple[int, int | None]], days_out: int
 ) -> None:
     portfolio.decide_period(DAY - timedelta(200), DAY, per_day=2, rate=0.5)
-    insert(portfolio, *episodes, new_normal=True)
+    insert(portfolio, *episodes, new_normal=(True, False))
 
     assert left_out(portfolio) == (2 * days_out, days_out)
     assert left_out(portfolio, None, None) == (0, 0)

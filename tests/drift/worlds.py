@@ -6,6 +6,7 @@ of 0 and 1, windows' first and last days, alerts that were resolved on the day i
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from statistics import median
 from typing import Any
@@ -124,9 +125,11 @@ class World:
             metric=back(("DENIAL_RATE", "DECISION_DAYS")),
             direction=back(("up", "down")),
             window_start=window_start,
-            episodes=tuple(episodes),
+            episodes=tuple(
+                replace(e, new_normal=e.resolved is not None and self.random.random() < 0.3)
+                for e in episodes
+            ),
             baseline=baseline,
-            new_normal=episodes[-1].resolved is not None and self.random.random() < 0.3,
             share_delta=back((0.05, 0.2, -0.1, 0.6)),
         )
 
@@ -183,7 +186,8 @@ def insert_alert(
         "resolved_by": None if last.resolved is None else "user",
         "resolved_as_of": last.resolved,
         "former_resolved_as_of": former and former.resolved,
-        "new_normal": alert.new_normal,
+        "new_normal": last.new_normal,
+        "former_new_normal": former is not None and former.new_normal,
         "level": "info",
         "peak_severity": 0.1,
         "opened_as_of": alert.episodes[0].start,
