@@ -11,7 +11,6 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_customer public.customer;
     v_settings public.drift_settings;
     v_as_of date;
     v_newest date;
@@ -25,7 +24,7 @@ BEGIN
     PERFORM tenancy.authorize(p_customer_id);
     PERFORM drift.lock_customer(p_customer_id);
 
-    v_customer := tenancy.active_customer(p_customer_id => p_customer_id);
+    PERFORM tenancy.active_customer(p_customer_id => p_customer_id);
     v_settings := drift.settings_of(p_customer_id => p_customer_id);
     -- now() is from before the wait for the lock.
     v_as_of := coalesce(

@@ -8,18 +8,7 @@ AS $function$
 BEGIN
     PERFORM tenancy.authorize(p_customer_id);
 
-    -- In the other levels statements after the lock would still see what was before it.
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'wrong isolation level'
-            USING
-                ERRCODE = 'PD001',
-                DETAIL = format(
-                    'This transaction is %s.', upper(current_setting('transaction_isolation'))
-                ),
-                HINT = 'Use READ COMMITTED: decisions are read after the lock was waited for.';
-    END IF;
-
-    PERFORM pg_advisory_xact_lock(hashtextextended('claimdrift.drift', p_customer_id));
+    PERFORM tenancy.take_lock(p_customer_id => p_customer_id, p_name => 'claimdrift.drift');
 END;
 $function$;
 

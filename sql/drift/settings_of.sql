@@ -8,17 +8,11 @@ AS $function$
 DECLARE
     v_settings public.drift_settings;
 BEGIN
+    PERFORM tenancy.find_customer(p_customer_id => p_customer_id);
     SELECT s.*
-    INTO v_settings
+    INTO STRICT v_settings
     FROM public.drift_settings AS s
     WHERE s.customer_id = p_customer_id;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'unknown customer'
-            USING
-                ERRCODE = 'PD004',
-                DETAIL = format('There is no customer %s.', p_customer_id),
-                HINT = 'Look the id up in customer.';
-    END IF;
     RETURN v_settings;
 END;
 $function$;

@@ -6,18 +6,7 @@ LANGUAGE plpgsql
 VOLATILE
 AS $function$
 BEGIN
-    -- In the other levels statements after the lock would still see what was before it.
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'wrong isolation level'
-            USING
-                ERRCODE = 'PD001',
-                DETAIL = format(
-                    'This transaction is %s.', upper(current_setting('transaction_isolation'))
-                ),
-                HINT = 'Use READ COMMITTED: decisions are read after the lock was waited for.';
-    END IF;
-
-    PERFORM pg_advisory_xact_lock(hashtextextended('claimdrift.ingest', p_customer_id));
+    PERFORM tenancy.take_lock(p_customer_id => p_customer_id, p_name => 'claimdrift.ingest');
 END;
 $function$;
 

@@ -29,15 +29,9 @@ BEGIN
     WHERE r.erased_customer_id = p_customer_id;
 
     IF v_receipt.finished_at IS NULL THEN
+        PERFORM tenancy.find_customer(p_customer_id => p_customer_id);
         -- Nobody can add rows to a customer whose row is locked like this.
         PERFORM FROM public.customer AS c WHERE c.id = p_customer_id FOR UPDATE;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'unknown customer'
-                USING
-                    ERRCODE = 'PD004',
-                    DETAIL = format('There is no customer %s.', p_customer_id),
-                    HINT = 'Look the id up in customer.';
-        END IF;
         -- With each call: somebody may have activated it again in between.
         UPDATE public.customer AS c
         SET status = 'suspended'

@@ -6,19 +6,8 @@ LANGUAGE plpgsql
 STABLE
 AS $function$
 DECLARE
-    v_customer public.customer;
+    v_customer CONSTANT public.customer := tenancy.find_customer(p_customer_id => p_customer_id);
 BEGIN
-    SELECT c.*
-    INTO v_customer
-    FROM public.customer AS c
-    WHERE c.id = p_customer_id;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'unknown customer'
-            USING
-                ERRCODE = 'PD004',
-                DETAIL = format('There is no customer %s.', p_customer_id),
-                HINT = 'Look the id up in customer.';
-    END IF;
     IF v_customer.status <> 'active' THEN
         RAISE EXCEPTION 'customer suspended'
             USING
