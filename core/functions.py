@@ -31,6 +31,28 @@ def drift_detect(*, customer_id: int, as_of: date | None = None, trigger: str = 
     return run_id
 
 
+def drift_explain(
+    *, customer_id: int, as_of: date, payer_id: int, cpt_group_id: int | None
+) -> list[str]:
+    """Why there was an alert on a payer's group as of a day, or why none: sentences in order.
+
+    cpt_group_id None: the payer as a whole.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT line FROM drift.explain(p_customer_id => %(customer_id)s,"
+            " p_as_of => %(as_of)s, p_payer_id => %(payer_id)s,"
+            " p_cpt_group_id => %(cpt_group_id)s) ORDER BY line_number",
+            {
+                "customer_id": customer_id,
+                "as_of": as_of,
+                "payer_id": payer_id,
+                "cpt_group_id": cpt_group_id,
+            },
+        )
+        return [line for (line,) in cursor.fetchall()]
+
+
 def drift_queue_detection(
     *, customer_id: int, as_of: date | None = None, trigger: str = "manual"
 ) -> int | None:

@@ -1,13 +1,15 @@
-"""Time `drift.detect` beside a bare count over the same index range.
+"""Time `drift.detect` beside the simple method and a bare count over the same index range.
 
     python -m perf.drift_bench [--quick]
 
 One customer with 10k, 100k and 1M claims in its windows, and one with 10k among 5M of others.
-Bars: 1M in under 0.8 s on 2 cores; the neighbours' rows cost nothing. Exit 1 when one is missed.
+The simple method (`threshold`) knows neither dispersion nor tests nor payers as a whole. Bars: at
+most twice its time at each size; the neighbours' rows cost nothing. Exit 1 when one is missed.
 """
 
 import argparse
 import os
+import statistics
 import sys
 from datetime import date
 
@@ -19,7 +21,7 @@ from perf.bench import BenchDatabase, milliseconds, run, save
 
 AS_OF = date(2026, 6, 1)
 SEED = 20260601
-BAR_1M_MS = 800.0
+BAR_SIMPLE = 2.0  # times the simple method
 BAR_NEIGHBOURS = 1.5  # times the same customer alone
 
 
@@ -81,15 +83,34 @@ def add_customer(owner: Connection, slug: str, claims: int, groups: int) -> int:
 
 
 def measure(connection: Connection, customer_id: int) -> dict[str, float]:
-    """Milliseconds of measure and detect, and the ratio to a bare count over the same range."""
+    """Milliseconds of measure by either method and of detect, with their ratios."""
     count = (
         "SELECT count(*) FROM claim WHERE customer_id = %s"
         " AND first_decided_date >= %s::date - 238 AND first_decided_date < %s"
     )
     bare = milliseconds(lambda: run(connection, count, customer_id, AS_OF, AS_OF))
-    measured = milliseconds(
-        lambda: run(connection, "SELECT count(*) FROM drift.measure(%s, %s)", customer_id, AS_OF)
-    )
+    # Turn by turn, so that whatever else the machine does meets both.
+    times: dict[str, list[float]] = {"threshold": [], "significance": []}
+    for _ in range(5):
+        for method, results in times.items():
+            run(
+                connection,
+                "UPDATE drift_settings SET method = %s WHERE customer_id = %s",
+                method,
+                customer_id,
+            )
+            results.append(
+                milliseconds(
+                    lambda: run(
+                        connection,
+                        "SELECT count(*) FROM drift.measure(%s, %s)",
+                        customer_id,
+                        AS_OF,
+                    ),
+                    repeat=1,
+                )
+            )
+    simple, measured = (statistics.median(results) for results in times.values())
     # The first run writes; the others find nothing to change.
     first = milliseconds(
         lambda: run(connection, "SELECT drift.detect(%s, %s)", customer_id, AS_OF), repeat=1
@@ -97,7 +118,9 @@ def measure(connection: Connection, customer_id: int) -> dict[str, float]:
     again = milliseconds(lambda: run(connection, "SELECT drift.detect(%s, %s)", customer_id, AS_OF))
     return {
         "bare_count_ms": round(bare, 1),
+        "simple_ms": round(simple, 1),
         "measure_ms": round(measured, 1),
+        "to_simple": round(measured / simple, 2),
         "detect_first_ms": round(first, 1),
         "detect_again_ms": round(again, 1),
         "detect_to_count": round(first / bare, 1),
@@ -131,14 +154,20 @@ def main() -> int:
         rows,
         keep=scale == 1,
         seed=SEED,
-        bars={"1M_ms": BAR_1M_MS, "neighbours": BAR_NEIGHBOURS},
+        bars={"to_simple": BAR_SIMPLE, "neighbours": BAR_NEIGHBOURS},
     )
     if scale > 1:
         return 0
     missed = [
         name
         for name, ok in (
-            (f"1M claims within {BAR_1M_MS:.0f} ms", rows[2]["detect_first_ms"] < BAR_1M_MS),
+            *(
+                (
+                    f"{row['claims']} claims in {BAR_SIMPLE:g} times the simple method's time",
+                    row["to_simple"] <= BAR_SIMPLE,
+                )
+                for row in rows[:3]
+            ),
             (
                 "independent of the neighbours' rows",
                 rows[3]["detect_first_ms"] < BAR_NEIGHBOURS * rows[0]["detect_first_ms"],

@@ -110,6 +110,11 @@ class Alert(TenantModel):
     baseline would absorb the drift and clear it. For DECISION_DAYS the histogram of days is kept
     as two parallel arrays, `baseline_x` counts the lines slower than the frozen median, and
     `opening_share_delta` is how much their share had moved; for rates it is `opening_delta`.
+    For a payer as a whole (cpt_group NULL) `baseline_strata` keeps its groups' baselines.
+
+    `recovered_as_of` is when a resolved alert's drift was seen to be gone: what was before is no
+    news any more. An alert is muted for a time (`muted_until`), or while one on the payer as a
+    whole speaks for it (`muted_by_alert`).
     """
 
     class Status(models.TextChoices):
@@ -166,14 +171,26 @@ class Alert(TenantModel):
     baseline_dispersion = models.FloatField(db_default=1.0)
     baseline_days = ArrayField(models.IntegerField(), null=True)
     baseline_counts = ArrayField(models.BigIntegerField(), null=True)
+    baseline_nu = models.FloatField(db_default=60.0)
+    baseline_strata = models.JSONField(null=True)
     opening_delta = models.FloatField()
     opening_share_delta = models.FloatField()
     rule_definition = models.JSONField()
     muted = models.BooleanField(db_default=False)
     muted_until = models.DateTimeField(null=True)
+    muted_by_alert = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
     resolved_as_of = models.DateField(null=True)
     resolved_by = models.CharField(max_length=7, choices=ResolvedBy, null=True)  # noqa: DJ001
     former_resolved_as_of = models.DateField(null=True)
+    recovered_as_of = models.DateField(null=True)
+    former_recovered_as_of = models.DateField(null=True)
     former_new_normal = models.BooleanField(db_default=False)
     new_normal = models.BooleanField(db_default=False)
     rearmed = models.BooleanField(db_default=False)
@@ -195,6 +212,7 @@ class Alert(TenantModel):
             refers_to("alert", "cpt_group_id", "cpt_group"),
             refers_to("alert", "rule_id", "alert_rule"),
             refers_to("alert", "previous_alert_id", "alert"),
+            refers_to("alert", "muted_by_alert_id", "alert"),
             CheckConstraint(condition=Q(metric__in=METRICS), name="alert_metric_check"),
             CheckConstraint(
                 condition=Q(direction__in=["up", "down"]), name="alert_direction_check"
@@ -231,7 +249,10 @@ class Alert(TenantModel):
                 name="alert_baseline_check",
             ),
             CheckConstraint(
-                condition=Q(muted=False) | Q(muted_until__isnull=False), name="alert_muted_check"
+                condition=Q(muted=False)
+                | Q(muted_until__isnull=False)
+                | Q(muted_by_alert__isnull=False),
+                name="alert_muted_check",
             ),
         ]
         indexes = [

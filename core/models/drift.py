@@ -146,7 +146,9 @@ class DriftFigures(TenantModel):
 
     Rates are shares of 1, DECISION_DAYS values are medians in days. All dates are inclusive.
     Where DECISION_DAYS drifted, two parallel arrays hold its baseline: days, and lines decided
-    within them.
+    within them; where a payer as a whole (cpt_group NULL) drifted, `strata` holds those of its
+    groups. Figures, `dispersion` and `z` are those of the window that won; `nu` are the degrees of
+    freedom of its test. `may_open` says that the change is unlikely enough to open an alert.
     """
 
     payer = models.ForeignKey(
@@ -178,13 +180,16 @@ class DriftFigures(TenantModel):
     ci_high = models.FloatField(null=True)
     z = models.FloatField(null=True)
     dispersion = models.FloatField(null=True)
+    nu = models.FloatField(null=True)
     window_days = models.IntegerField(db_default=14)
     p_value = models.FloatField(null=True)
     q_value = models.FloatField(null=True)
     severity = models.FloatField(null=True)
     confidence = models.FloatField(null=True)
+    may_open = models.BooleanField(db_default=True)
     baseline_days = ArrayField(models.IntegerField(), null=True)
     baseline_counts = ArrayField(models.BigIntegerField(), null=True)
+    strata = models.JSONField(null=True)
 
     class Meta:
         abstract = True
@@ -221,14 +226,25 @@ def figure_checks(table: str) -> list[CheckConstraint]:
 
 
 class DriftMeasurement(DriftFigures):
-    """One group and metric as one run measured it: why an alert, or why none. Kept 400 days."""
+    """One group and metric as one run measured it: why an alert, or why none. Kept 400 days.
+
+    `phi_own` is the group's own dispersion, `phi_prior` that of the customer's groups like it,
+    worth `d0` degrees of freedom. `windows` holds each window's test, shortest first: days, weight,
+    x, n, delta, has_effect, phi, z, p_t, p_fisher, p and p_combined. On a day that is no look only
+    a tenth of the false discovery rate opens an alert.
+    """
 
     run = models.ForeignKey(
         DriftRun, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
     sufficient = models.BooleanField()
     drifted = models.BooleanField()
+    is_look = models.BooleanField(db_default=True)
     frozen_alert_id = models.BigIntegerField(null=True)
+    phi_own = models.FloatField(null=True)
+    phi_prior = models.FloatField(null=True)
+    d0 = models.FloatField(null=True)
+    windows = models.JSONField(null=True)
 
     class Meta:
         db_table = "drift_measurement"

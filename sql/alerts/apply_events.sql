@@ -9,15 +9,27 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    v_ids bigint[];
 BEGIN
     PERFORM tenancy.authorize(p_customer_id);
     PERFORM drift.lock_customer(p_customer_id);
 
-    -- Each of them decides anew, in this order: an alert that was seen isn't reopened, one that
-    -- was reopened keeps a second from opening.
-    PERFORM alerts.see_again(p_customer_id => p_customer_id, p_event_ids => p_event_ids);
-    PERFORM alerts.reopen_returned(p_customer_id => p_customer_id, p_event_ids => p_event_ids);
-    PERFORM alerts.open_new(p_customer_id => p_customer_id, p_event_ids => p_event_ids);
+    -- Payers as a whole first: an alert on one speaks for those of its groups.
+    FOR v_ids IN
+        SELECT array_agg(e.id ORDER BY e.id)
+        FROM public.drift_event AS e
+        WHERE e.customer_id = p_customer_id AND e.id = ANY(p_event_ids)
+        GROUP BY e.cpt_group_id IS NULL
+        ORDER BY e.cpt_group_id IS NULL DESC
+    LOOP
+        -- Each of them decides anew, in this order: an alert that was seen isn't reopened, one
+        -- that was reopened keeps a second from opening.
+        PERFORM alerts.see_again(p_customer_id => p_customer_id, p_event_ids => v_ids);
+        PERFORM alerts.reopen_returned(p_customer_id => p_customer_id, p_event_ids => v_ids);
+        PERFORM alerts.open_new(p_customer_id => p_customer_id, p_event_ids => v_ids);
+    END LOOP;
+    PERFORM alerts.mute_groups(p_customer_id => p_customer_id);
 END;
 $function$;
 

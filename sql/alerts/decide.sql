@@ -19,6 +19,7 @@ AS $function$
         SELECT
             e.id,
             e.severity,
+            e.may_open,
             e.current_end + 1 AS as_of,
             last.id AS alert_id,
             last.status,
@@ -78,10 +79,12 @@ AS $function$
             -- Without an enabled rule a live alert is seen, and nothing else happens.
             WHEN c.status IN ('open', 'acknowledged') AND c.rule_id IS NULL THEN 'see'
             WHEN c.rule_id IS NULL THEN 'ignore'
-            WHEN c.status IS NULL THEN 'open'
             WHEN c.status IN ('open', 'acknowledged') AND (c.band_rises OR c.level_rises)
                 THEN 'escalate'
             WHEN c.status IN ('open', 'acknowledged') THEN 'see'
+            -- Likely enough to be watched, not to be announced between two looks.
+            WHEN NOT c.may_open THEN 'ignore'
+            WHEN c.status IS NULL THEN 'open'
             -- A user has dealt with it, and it neither went away nor grew since.
             WHEN c.resolved_by = 'user' AND NOT c.rearmed AND NOT c.band_rises THEN 'ignore'
             -- Against a new baseline it is another thing that happened; the day on which that was

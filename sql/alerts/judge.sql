@@ -41,7 +41,10 @@ BEGIN
 
     -- Somebody says it matters: whatever is live of this identity is heard again.
     UPDATE public.alert AS a
-    SET muted = false, updated_at = clock_timestamp()
+    SET
+        muted = a.muted_by_alert_id IS NOT NULL,
+        muted_until = NULL,
+        updated_at = clock_timestamp()
     WHERE
         p_verdict = 'real'
         AND a.customer_id = p_customer_id
@@ -49,7 +52,7 @@ BEGIN
         AND a.cpt_group_id IS NOT DISTINCT FROM v_alert.cpt_group_id
         AND a.metric = v_alert.metric
         AND a.direction = v_alert.direction
-        AND a.muted;
+        AND a.muted_until IS NOT NULL;
     RETURN v_judgment_id;
 END;
 $function$;

@@ -41,6 +41,11 @@ BEGIN
             WHEN p_kind = 'reopened' AND a.episode_as_of < v_as_of THEN a.resolved_as_of
             ELSE a.former_resolved_as_of
         END,
+        former_recovered_as_of = CASE
+            WHEN p_kind = 'reopened' AND a.episode_as_of < v_as_of THEN a.recovered_as_of
+            ELSE a.former_recovered_as_of
+        END,
+        recovered_as_of = NULL,
         former_new_normal = CASE
             WHEN p_kind = 'reopened' AND a.episode_as_of < v_as_of THEN a.new_normal
             ELSE a.former_new_normal
@@ -70,6 +75,7 @@ BEGIN
         p_customer_id, p_alert_id, v_alert.version, p_kind, v_former.status, v_alert.status,
         v_alert.level, v_alert.peak_severity, v_as_of, p_actor_id, coalesce(p_note, ''), v_now
     );
+    PERFORM alerts.mute_groups(p_customer_id => p_customer_id);
     RETURN v_alert.version;
 END;
 $function$;

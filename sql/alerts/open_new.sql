@@ -13,16 +13,21 @@ AS $function$
             rule_id, rule_definition, previous_alert_id, level, peak_severity,
             opened_as_of, last_seen_as_of, episode_as_of, window_start,
             baseline_start, baseline_end, baseline_n, baseline_x, baseline_value,
-            baseline_dispersion, baseline_days, baseline_counts,
-            opening_delta, opening_share_delta, muted, muted_until, opened_at, updated_at
+            baseline_dispersion, baseline_nu, baseline_days, baseline_counts, baseline_strata,
+            opening_delta, opening_share_delta, muted, muted_until, muted_by_alert_id,
+            opened_at, updated_at
         )
         SELECT
             e.customer_id, e.payer_id, e.cpt_group_id, e.metric, e.direction,
             d.rule_id, d.rule_definition, d.alert_id, d.level, e.severity,
             d.as_of, d.as_of, d.as_of, e.current_start,
             e.baseline_start, e.baseline_end, e.baseline_n, e.baseline_x, e.baseline_value,
-            e.dispersion, e.baseline_days, e.baseline_counts,
-            e.delta, alerts.share_delta(e), m.mute_until IS NOT NULL, m.mute_until, t.now, t.now
+            -- The simple method and silence know no dispersion.
+            coalesce(e.dispersion, 1), coalesce(e.nu, 60),
+            e.baseline_days, e.baseline_counts, e.strata,
+            e.delta, alerts.share_delta(e),
+            m.mute_until IS NOT NULL OR m.speaker_id IS NOT NULL, m.mute_until, m.speaker_id,
+            t.now, t.now
         FROM alerts.decide(p_customer_id => p_customer_id, p_event_ids => p_event_ids) AS d
         JOIN public.drift_event AS e ON e.customer_id = p_customer_id AND e.id = d.event_id
         CROSS JOIN LATERAL (
@@ -34,7 +39,14 @@ AS $function$
                     p_metric => e.metric,
                     p_direction => e.direction,
                     p_severity => e.severity
-                ) AS mute_until
+                ) AS mute_until,
+                alerts.speaking_alert(
+                    p_customer_id => e.customer_id,
+                    p_payer_id => e.payer_id,
+                    p_cpt_group_id => e.cpt_group_id,
+                    p_metric => e.metric,
+                    p_direction => e.direction
+                ) AS speaker_id
         ) AS m
         CROSS JOIN (SELECT clock_timestamp() AS now) AS t
         WHERE d.action = 'open'

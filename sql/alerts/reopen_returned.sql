@@ -22,24 +22,32 @@ AS $function$
             baseline_n = e.baseline_n,
             baseline_x = e.baseline_x,
             baseline_value = e.baseline_value,
-            baseline_dispersion = e.dispersion,
+            baseline_dispersion = coalesce(e.dispersion, 1),
+            baseline_nu = coalesce(e.nu, 60),
             baseline_days = e.baseline_days,
             baseline_counts = e.baseline_counts,
+            baseline_strata = e.strata,
             opening_delta = e.delta,
             opening_share_delta = alerts.share_delta(e),
             rule_id = d.rule_id,
             rule_definition = d.rule_definition,
-            muted = m.mute_until IS NOT NULL,
+            muted = m.mute_until IS NOT NULL OR m.speaker_id IS NOT NULL,
             muted_until = m.mute_until,
+            muted_by_alert_id = m.speaker_id,
             -- Of an episode that began today, a repeated run must still know what was before it.
             former_resolved_as_of = CASE
                 WHEN a.episode_as_of < d.as_of THEN a.resolved_as_of ELSE a.former_resolved_as_of
+            END,
+            former_recovered_as_of = CASE
+                WHEN a.episode_as_of < d.as_of THEN a.recovered_as_of
+                ELSE a.former_recovered_as_of
             END,
             former_new_normal = CASE
                 WHEN a.episode_as_of < d.as_of THEN a.new_normal ELSE a.former_new_normal
             END,
             resolved_as_of = NULL,
             resolved_by = NULL,
+            recovered_as_of = NULL,
             new_normal = false,
             rearmed = false,
             version = a.version + 1,
@@ -55,7 +63,14 @@ AS $function$
                     p_metric => e.metric,
                     p_direction => e.direction,
                     p_severity => e.severity
-                ) AS mute_until
+                ) AS mute_until,
+                alerts.speaking_alert(
+                    p_customer_id => e.customer_id,
+                    p_payer_id => e.payer_id,
+                    p_cpt_group_id => e.cpt_group_id,
+                    p_metric => e.metric,
+                    p_direction => e.direction
+                ) AS speaker_id
         ) AS m
         WHERE a.customer_id = p_customer_id AND a.id = d.alert_id AND d.action = 'reopen'
         RETURNING a.*

@@ -11,6 +11,7 @@ AS $function$
         SELECT
             d.*,
             d.action = 'escalate' AS escalates,
+            d.action = 'escalate' AND alerts.band(e.severity) = 'critical' AS is_critical,
             e.severity
         FROM alerts.decide(p_customer_id => p_customer_id, p_event_ids => p_event_ids) AS d
         JOIN public.drift_event AS e ON e.customer_id = p_customer_id AND e.id = d.event_id
@@ -31,8 +32,9 @@ AS $function$
                 WHEN d.escalates AND alerts.rank(d.level) > alerts.rank(a.level) THEN d.level
                 ELSE a.level
             END,
-            -- The top band is never muted.
-            muted = a.muted AND NOT (d.escalates AND alerts.band(d.severity) = 'critical'),
+            -- Noise that reaches the top band is none.
+            muted = a.muted_by_alert_id IS NOT NULL OR (a.muted AND NOT d.is_critical),
+            muted_until = CASE WHEN NOT d.is_critical THEN a.muted_until END,
             rule_id = coalesce(d.rule_id, a.rule_id),
             rule_definition = coalesce(d.rule_definition, a.rule_definition),
             version = a.version + d.escalates::int,

@@ -15,6 +15,7 @@ DECLARE
     v_as_of date;
     v_newest date;
     v_is_applied boolean;
+    v_is_look boolean;
     v_run_id bigint;
     v_measurement_run_id bigint;
     v_measured int;
@@ -40,12 +41,13 @@ BEGIN
     LIMIT 1;
 
     INSERT INTO public.drift_run (
-        customer_id, as_of, trigger, measurement_run_id, started_at, parameters
+        customer_id, as_of, trigger, is_look, measurement_run_id, started_at, parameters
     )
     SELECT
         p_customer_id,
         v_as_of,
         p_trigger,
+        false,
         v_measurement_run_id,
         clock_timestamp(),
         to_jsonb(v_settings) - '{id,customer_id}'::text[]
@@ -70,6 +72,8 @@ BEGIN
     -- could be measured (a date far ahead, say) moves nothing, and holds nothing back.
     v_is_applied := v_as_of = v_newest
         OR (v_measured > 0 AND v_as_of > coalesce(v_newest, '-infinity'));
+    v_is_applied := coalesce(v_is_applied, false);
+    v_is_look := v_is_applied AND drift.is_look(p_customer_id => p_customer_id, p_as_of => v_as_of);
     IF v_is_applied THEN
         PERFORM alerts.review_rules(
             p_customer_id => p_customer_id, p_run_id => v_measurement_run_id, p_as_of => v_as_of
@@ -80,12 +84,14 @@ BEGIN
         PERFORM alerts.settle(
             p_customer_id => p_customer_id, p_run_id => v_measurement_run_id, p_as_of => v_as_of
         );
+        PERFORM alerts.mute_groups(p_customer_id => p_customer_id);
     END IF;
 
     UPDATE public.drift_run
     SET
         status = 'completed',
-        applied = coalesce(v_is_applied, false),
+        applied = v_is_applied,
+        is_look = v_is_look,
         groups_measured = v_measured,
         groups_insufficient = v_insufficient,
         events_found = v_events,
@@ -96,7 +102,7 @@ END;
 $function$;
 
 COMMENT ON FUNCTION drift.detect(bigint, date, text) IS
-'Measures a customer''s claims as of a day (exclusive; NULL: today in its time zone), records events, and opens, moves or clears alerts, all or nothing, under the customer''s lock. Returns the drift_run''s id. Run again for the same day it writes only what new claims changed; for a day older than the newest applied one it records measurements only. p_trigger says what asked for it (lower-case word). Raises PD001 to PD005.';
+'Measures a customer''s claims as of a day (exclusive; NULL: today in its time zone), records events, and opens, moves or clears alerts, all or nothing, under the customer''s lock. Returns the drift_run''s id. Run again for the same day it writes only what new claims changed; for a day older than the newest applied one it records measurements only. On a look (drift.is_look) alerts open at the full false discovery rate, on other days at a tenth of it. p_trigger says what asked for it (lower-case word). Raises PD001 to PD005.';
 
 REVOKE ALL ON FUNCTION drift.detect(bigint, date, text) FROM public;
 GRANT EXECUTE ON FUNCTION drift.detect(bigint, date, text)

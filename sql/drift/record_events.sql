@@ -33,15 +33,17 @@ BEGIN
         customer_id, run_id, payer_id, cpt_group_id, metric, direction,
         baseline_start, baseline_end, current_start, current_end,
         baseline_n, current_n, baseline_x, current_x, baseline_value, current_value,
-        delta, relative_delta, ci_low, ci_high, z, dispersion, window_days,
-        p_value, q_value, severity, confidence, baseline_days, baseline_counts, withdrawn
+        delta, relative_delta, ci_low, ci_high, nu, window_days, dispersion, z,
+        p_value, q_value, severity, confidence, may_open,
+        baseline_days, baseline_counts, strata, withdrawn
     )
     SELECT
         m.customer_id, m.run_id, m.payer_id, m.cpt_group_id, m.metric, m.direction,
         m.baseline_start, m.baseline_end, m.current_start, m.current_end,
         m.baseline_n, m.current_n, m.baseline_x, m.current_x, m.baseline_value, m.current_value,
-        m.delta, m.relative_delta, m.ci_low, m.ci_high, m.z, m.dispersion, m.window_days,
-        m.p_value, m.q_value, m.severity, m.confidence, m.baseline_days, m.baseline_counts, false
+        m.delta, m.relative_delta, m.ci_low, m.ci_high, m.nu, m.window_days, m.dispersion, m.z,
+        m.p_value, m.q_value, m.severity, m.confidence, m.may_open,
+        m.baseline_days, m.baseline_counts, m.strata, false
     FROM public.drift_measurement AS m
     WHERE m.customer_id = p_customer_id AND m.run_id = p_run_id AND m.drifted
     ORDER BY m.payer_id, m.cpt_group_id, m.metric
@@ -61,15 +63,18 @@ BEGIN
         relative_delta = excluded.relative_delta,
         ci_low = excluded.ci_low,
         ci_high = excluded.ci_high,
-        z = excluded.z,
-        dispersion = excluded.dispersion,
+        nu = excluded.nu,
         window_days = excluded.window_days,
+        dispersion = excluded.dispersion,
+        z = excluded.z,
         p_value = excluded.p_value,
         q_value = excluded.q_value,
         severity = excluded.severity,
         confidence = excluded.confidence,
+        may_open = excluded.may_open,
         baseline_days = excluded.baseline_days,
         baseline_counts = excluded.baseline_counts,
+        strata = excluded.strata,
         withdrawn = false
     WHERE
         to_jsonb(e) - '{id,created_at}'::text[]

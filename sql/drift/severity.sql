@@ -15,6 +15,7 @@ AS $function$
             1,
             CASE
                 WHEN p_metric = 'DECISION_DAYS' THEN abs(p_delta) / 10
+                WHEN p_metric = 'SILENCE' THEN abs(p_delta) / 28
                 WHEN p_method = 'threshold' THEN 2 * abs(p_delta)
                 ELSE
                     greatest(
@@ -27,7 +28,7 @@ AS $function$
 $function$;
 
 COMMENT ON FUNCTION drift.severity(text, text, double precision, double precision) IS
-'How grave a change is, 0 to 1, by its size alone: 10 -> 20 % denied is 0.4, 10 -> 30 % is 0.8, 0.5 -> 2 % is 0.09; ten days slower or faster is 1. Method threshold: twice the change of the rate. NULL without a delta; a NULL relative delta (baseline 0) counts as infinite: six times the change of the rate.';
+'How grave a change is, 0 to 1, by its size alone: 10 -> 20 % denied is 0.4, 10 -> 30 % is 0.8, 0.5 -> 2 % is 0.09; ten days slower or faster is 1, four weeks longer silent than ever is 1. Method threshold: twice the change of the rate. NULL without a delta; a NULL relative delta (baseline 0) counts as infinite: six times the change of the rate.';
 
 REVOKE ALL ON FUNCTION drift.severity(text, text, double precision, double precision) FROM public;
 GRANT EXECUTE ON FUNCTION drift.severity(text, text, double precision, double precision)

@@ -45,6 +45,11 @@ BEGIN
             RETURNING * INTO STRICT v_receipt;
         END IF;
 
+        -- An alert may be muted by a younger one.
+        UPDATE public.alert AS a
+        SET muted_by_alert_id = NULL, muted = false
+        WHERE a.customer_id = p_customer_id AND a.muted_by_alert_id IS NOT NULL;
+
         FOR v_table IN SELECT o.table_name FROM maintenance.erasure_order() AS o ORDER BY o.number
         LOOP
             -- Rows that refer to others of their table are the younger ones.

@@ -15,9 +15,16 @@ DECLARE
     v_excess double precision := (p_a * p_d - p_b * p_c)::double precision
         / (p_a + p_b + p_c + p_d);
 BEGIN
-    -- ln of (a+b)! (c+d)! (a+c)! (b+d)! / (n! a! b! c! d!) with every n! split
-    -- into n ln n - n and a correction: the large parts make up the deviances,
-    -- which have one sign. Differences of lgamma would lose 1e-9 at n = 100,000.
+    -- ln of (a+b)! (c+d)! (a+c)! (b+d)! / (n! a! b! c! d!).
+    IF p_a + p_b + p_c + p_d < 1000 THEN
+        RETURN lgamma(p_a + p_b + 1) + lgamma(p_c + p_d + 1)
+            + lgamma(p_a + p_c + 1) + lgamma(p_b + p_d + 1)
+            - lgamma(p_a + p_b + p_c + p_d + 1)
+            - lgamma(p_a + 1) - lgamma(p_b + 1) - lgamma(p_c + 1) - lgamma(p_d + 1);
+    END IF;
+
+    -- Differences of lgamma would lose 1e-9 at n = 100,000. Hence every n! is split into
+    -- n ln n - n and a correction: the large parts make up the deviances, which have one sign.
     RETURN stats.factorial_correction(p_a + p_b)
         + stats.factorial_correction(p_c + p_d)
         + stats.factorial_correction(p_a + p_c)

@@ -266,11 +266,12 @@ LOST_ESCALATION = """
 """
 UNSEEN = """
     SELECT e.id FROM drift_event AS e
-    WHERE e.customer_id = ANY(%s) AND e.direction = 'up' AND NOT e.withdrawn
+    WHERE e.customer_id = ANY(%s) AND e.direction = 'up' AND NOT e.withdrawn AND e.may_open
         AND NOT EXISTS (
             SELECT FROM alert AS a
-            WHERE (a.customer_id, a.payer_id, a.cpt_group_id, a.metric, a.direction)
-                = (e.customer_id, e.payer_id, e.cpt_group_id, e.metric, e.direction)
+            WHERE (a.customer_id, a.payer_id, a.metric, a.direction)
+                = (e.customer_id, e.payer_id, e.metric, e.direction)
+                AND a.cpt_group_id IS NOT DISTINCT FROM e.cpt_group_id
                 AND a.opened_as_of <= e.current_end + 1
         )
 """

@@ -37,12 +37,16 @@ TIMES = {"created_at", "opened_at", "updated_at", "at"}
 
 
 def fill(portfolio: Portfolio, rates: Sequence[float] = (0.1, 0.3, 0.35)) -> Portfolio:
-    """Claims of one group for each rate, which is that of the last 14 days; before, it was 0.1."""
+    """Claims of a payer for each rate, which is that of the last 14 days; before, it was 0.1."""
     shift = AS_OF - timedelta(days=14)
     for number, rate in enumerate(rates):
         group = f"G{number}"
-        portfolio.decide_period(shift - timedelta(280), shift, per_day=10, rate=0.1, group=group)
-        portfolio.decide_period(shift, AS_OF, per_day=10, rate=rate, group=group)
+        portfolio.decide_period(
+            shift - timedelta(280), shift, per_day=10, rate=0.1, payer=f"P{number}", group=group
+        )
+        portfolio.decide_period(
+            shift, AS_OF, per_day=10, rate=rate, payer=f"P{number}", group=group
+        )
     return portfolio
 
 
@@ -194,8 +198,8 @@ def test_detect_measures_claims_that_the_holder_of_the_lock_has_written(
     filled: Portfolio, owner: Database, worker: Database, database: Database
 ) -> None:
     begin_with_lock(owner, filled.customer_id)
-    for group in ("G1", "G2"):
-        filled.decide(AS_OF - timedelta(1), paid=20_000, group=group)
+    for number in (1, 2):
+        filled.decide(AS_OF - timedelta(1), paid=20_000, payer=f"P{number}", group=f"G{number}")
     detection = Background(database, detecting(filled.customer_id))
     detection.wait_until_blocked(worker)
     owner.execute("COMMIT")
@@ -297,7 +301,7 @@ def test_resolving_beside_detection_never_opens_a_second_alert_in_the_cooldown(
     assert [alert["level"] for alert in alerts] == ["warning"] * 7
     # The next day's run finds a higher band, which ends a user's resolution.
     for number in range(7):
-        portfolio.decide(AS_OF, denied=300, group=f"G{number}")
+        portfolio.decide(AS_OF, denied=300, payer=f"P{number}", group=f"G{number}")
 
     with open_connections(database_url, 15) as databases:
         results = do_together(

@@ -33,6 +33,15 @@ def tell(
     portfolio.decide_steps(START, [(SHIFT, NORMAL), *steps], payer=payer, group=group)
 
 
+def tell_others(portfolio: Portfolio, until: date, number: int = 3) -> None:
+    """Other payers, to whom nothing happens up to, without, a day.
+
+    What they say about the usual ups and downs makes tests of a group with a short baseline surer.
+    """
+    for other in range(number):
+        tell(portfolio, (until, NORMAL), payer=f"Other {other}")
+
+
 def open_alert(portfolio: Portfolio, rate: float = CRITICAL, until: date = DAY) -> None:
     """An alert that the run of DAY opened; normal again after `until`."""
     tell(portfolio, (until, rate), (DAY + timedelta(days=200), NORMAL))

@@ -54,7 +54,9 @@ def test_after_the_cooldown_a_new_alert_is_linked_to_the_last(portfolio: Portfol
     assert portfolio.kinds() == ["opened", "cleared", "opened", "escalated"]
 
 
-def test_each_group_and_metric_has_an_alert_of_its_own(portfolio: Portfolio) -> None:
+def test_each_group_and_metric_and_a_payer_as_a_whole_has_an_alert_of_its_own(
+    portfolio: Portfolio,
+) -> None:
     tell(portfolio, (DAY, CRITICAL))
     tell(portfolio, (DAY, CRITICAL), group="99214")
     tell(portfolio, (DAY, CRITICAL), payer="Cigna")
@@ -69,6 +71,7 @@ def test_each_group_and_metric_has_an_alert_of_its_own(portfolio: Portfolio) -> 
     ] == [
         (portfolio.payer("Aetna"), portfolio.group("99213"), "DENIAL_RATE"),
         (portfolio.payer("Aetna"), portfolio.group("99214"), "DENIAL_RATE"),
+        (portfolio.payer("Aetna"), None, "DENIAL_RATE"),
         (portfolio.payer("Cigna"), portfolio.group("99213"), "DENIAL_RATE"),
         (portfolio.payer("Slow"), portfolio.group("99213"), "DECISION_DAYS"),
         (portfolio.payer("Slow"), portfolio.group("99213"), "DENIAL_RATE"),

@@ -4,7 +4,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.alerts.stories import CRITICAL, DAY, INFO, NORMAL, WARNING, open_alert, tell, week
+from tests.alerts.stories import (
+    CRITICAL,
+    DAY,
+    INFO,
+    NORMAL,
+    WARNING,
+    open_alert,
+    tell,
+    tell_others,
+    week,
+)
 from tests.portfolio import Portfolio
 
 
@@ -55,7 +65,8 @@ def test_the_cooldown_ends_with_its_last_hour(
 
 
 def test_a_long_episode_is_left_out_of_the_baseline_of_the_next(portfolio: Portfolio) -> None:
-    back = clear(portfolio, 16) + timedelta(6)
+    tell_others(portfolio, week(19))
+    back = clear(portfolio, 16) + timedelta(7)
     assert portfolio.measured(back)["drifted"]
 
     portfolio.detect(back)

@@ -68,11 +68,13 @@ def test_under_a_disabled_rule_it_clears(portfolio: Portfolio) -> None:
 def test_insufficient_runs_neither_clear_nor_count(portfolio: Portfolio) -> None:
     tell(portfolio, (DAY, CRITICAL))
     tell(portfolio, (week(20), NORMAL), payer="Cigna")
-    # One claim a day: never 30 in a window of 14 days, though all of them speak for a return.
-    portfolio.decide_period(DAY, week(20), per_day=1, rate=0.0)
+    # 28 claims in 56 days: never 30 in any window, though all of them speak for a return.
+    for days in range(0, 7 * 20, 2):
+        portfolio.decide(DAY + timedelta(days), paid=1)
     portfolio.detect(DAY)
 
-    portfolio.detect_weekly(week(2), week(20))
+    # Until then the longer windows hold enough of what was alerted.
+    portfolio.detect_weekly(week(8), week(20))
 
     alert = portfolio.alert()
     assert (alert["status"], alert["occurrences"]) == ("open", 1)
@@ -119,8 +121,8 @@ def test_slower_decisions_open_stay_frozen_and_clear(portfolio: Portfolio) -> No
     assert opened["baseline_x"] * 2 == opened["baseline_n"] == 1820
     assert opened["opening_share_delta"] == 0.5
     assert (opened["baseline_days"], opened["baseline_counts"]) == (
-        [8, 12, 18, 22],
-        [910, 910, 0, 0],
+        [8, 12],
+        [910, 910],
     )
 
     portfolio.detect_weekly(week(1), week(12))
@@ -152,9 +154,11 @@ def test_an_insufficient_run_arms_nothing(portfolio: Portfolio) -> None:
     portfolio.detect(DAY)
     portfolio.resolve()
 
-    portfolio.detect(week(3))
+    # Not even the window of 56 days holds a decision any more.
+    portfolio.detect(week(8))
 
-    assert portfolio.alert()["rearmed"] is False
+    assert portfolio.measured(week(8))["sufficient"] is False
+    assert portfolio.rows("alert")[0]["rearmed"] is False
 
 
 @pytest.mark.parametrize(("until", "muted"), [("-1 second", False), ("1 day", True)])

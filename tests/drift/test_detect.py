@@ -31,7 +31,7 @@ def test_a_run_says_what_it_did(portfolio: Portfolio) -> None:
     [run] = portfolio.rows("drift_run")
     assert (run["id"], run["as_of"], run["trigger"]) == (run_id, DAY, "nightly")
     assert (run["status"], run["applied"], run["is_look"]) == ("completed", True, True)
-    assert (run["groups_measured"], run["groups_insufficient"], run["events_found"]) == (4, 2, 2)
+    assert (run["groups_measured"], run["groups_insufficient"], run["events_found"]) == (6, 2, 2)
     assert run["finished_at"] >= run["started_at"]
     assert run["parameters"]["min_volume"] == 30
     assert run["parameters"]["history_days"] == 300
@@ -108,8 +108,8 @@ def test_the_day_itself_is_not_in_its_window(portfolio: Portfolio) -> None:
 
 
 def test_an_older_day_is_measured_and_nothing_else(portfolio: Portfolio) -> None:
-    tell(portfolio, (week(2), CRITICAL), (week(6), NORMAL))
-    portfolio.detect_weekly(week(5), week(6))
+    tell(portfolio, (week(2), CRITICAL), (week(11), NORMAL))
+    portfolio.detect_weekly(week(10), week(11))
     before = portfolio.snapshot()
     assert before["drift_event"] == []
 
@@ -120,10 +120,10 @@ def test_an_older_day_is_measured_and_nothing_else(portfolio: Portfolio) -> None
     old = before.pop("drift_measurement")
     assert after == before
     assert measurements[: len(old)] == old
-    assert [row["drifted"] for row in measurements[len(old) :]] == [False, True]
+    assert [row["metric"] for row in measurements[len(old) :] if row["drifted"]] == ["DENIAL_RATE"]
     run = portfolio.rows("drift_run")[-1]
     assert (run["as_of"], run["applied"], run["events_found"]) == (DAY, False, 0)
-    assert newest_as_of(portfolio) == week(6)
+    assert newest_as_of(portfolio) == week(11)
 
 
 def test_an_older_day_is_measured_as_of_that_day(portfolio: Portfolio) -> None:
@@ -157,9 +157,9 @@ def test_a_day_whose_claims_are_gone_withdraws_its_events(portfolio: Portfolio) 
     tell(portfolio, (DAY, CRITICAL))
     portfolio.detect(DAY)
     portfolio.owner.execute(
-        "DELETE FROM claim WHERE customer_id = %s AND first_decided_date > %s",
+        "DELETE FROM claim WHERE customer_id = %s AND first_decided_date >= %s",
         portfolio.customer_id,
-        SHIFT,
+        DAY - timedelta(56),
     )
 
     portfolio.detect(DAY)

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from core import demo
 from core.embedded import EmbeddedServer
+from core.functions import drift_explain
 from core.models import (
     Alert,
     AlertTransition,
@@ -247,12 +248,12 @@ class Demonstration:
         )
         self.table(
             "Drifted, and why",
-            ("payer, group", "metric", "before", "last 14 days", "claims", "p", "q", "severity"),
+            ("payer, group", "metric", "before", "now", "in days", "claims", "q", "severity"),
             (
                 (f"{e.payer.name}, {e.cpt_group.name if e.cpt_group else 'all'}", e.metric,
                  value(e.metric, e.baseline_value), value(e.metric, e.current_value),
-                 f"{e.current_n} v {e.baseline_n}", f"{e.p_value:.1e}", f"{e.q_value:.1e}",
-                 f"{e.severity:.2f}")
+                 e.window_days, f"{e.current_n} v {e.baseline_n}",
+                 "-" if e.q_value is None else f"{e.q_value:.1e}", f"{e.severity:.2f}")
                 for e in events.order_by("customer_id", "q_value")
             ),
         )  # fmt: skip
@@ -277,6 +278,15 @@ class Demonstration:
                 f"  {sentence(event)} "
                 + ("Hence the alert." if raised else "Better, so no rule asks for an alert.")
             )
+        alert = alerts.earliest("id")
+        self.console.print("\nIn full, from drift.explain:")
+        for line in drift_explain(
+            customer_id=alert.customer_id,
+            as_of=alert.opened_as_of,
+            payer_id=alert.payer_id,
+            cpt_group_id=alert.cpt_group_id,
+        ):
+            self.console.print(f"  {line}", highlight=False)
 
     def check_alerts(self, practice: demo.Practice, customer: Customer) -> None:
         alerts = Alert.objects.filter(customer=customer).select_related("payer", "cpt_group")
@@ -314,6 +324,6 @@ def sentence(event: DriftEvent) -> str:
     )
     odds = 1 / max(event.p_value or 1, 1e-9)
     return (
-        f"In the last 14 days {event.payer.name} {what}, in the half year before {before}; by "
-        f"chance that happens less than once in {10 ** int(math.log10(odds)):,} times."
+        f"In the last {event.window_days} days {event.payer.name} {what}, in the half year before "
+        f"{before}; by chance that happens less than once in {10 ** int(math.log10(odds)):,} times."
     )

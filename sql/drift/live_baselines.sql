@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION drift.frozen_baselines(
+CREATE OR REPLACE FUNCTION drift.live_baselines(
     p_customer_id bigint,
     p_as_of date
 )
@@ -11,8 +11,12 @@ RETURNS TABLE (
     baseline_end date,
     baseline_n bigint,
     baseline_x bigint,
+    baseline_value double precision,
     baseline_days int[],
-    baseline_counts bigint[]
+    baseline_counts bigint[],
+    dispersion double precision,
+    nu double precision,
+    strata jsonb
 )
 LANGUAGE sql
 STABLE
@@ -29,8 +33,12 @@ AS $function$
         a.baseline_end,
         a.baseline_n,
         a.baseline_x,
+        a.baseline_value,
         a.baseline_days,
-        a.baseline_counts
+        a.baseline_counts,
+        a.baseline_dispersion,
+        a.baseline_nu,
+        a.baseline_strata
     FROM public.alert AS a
     WHERE
         a.customer_id = p_customer_id
@@ -42,9 +50,9 @@ AS $function$
     ORDER BY a.payer_id, a.cpt_group_id, a.metric, a.id;
 $function$;
 
-COMMENT ON FUNCTION drift.frozen_baselines(bigint, date) IS
-'The baselines that were frozen when alerts opened, one per group and metric with an alert that was live before p_as_of (the oldest where both directions have one): what such a group is measured against.';
+COMMENT ON FUNCTION drift.live_baselines(bigint, date) IS
+'The baselines that were frozen when alerts opened, one per group and metric with an alert that was live before p_as_of (the oldest where both directions have one): what such a group, or payer as a whole (cpt_group_id NULL; strata: its groups'' baselines), is measured against.';
 
-REVOKE ALL ON FUNCTION drift.frozen_baselines(bigint, date) FROM public;
-GRANT EXECUTE ON FUNCTION drift.frozen_baselines(bigint, date)
+REVOKE ALL ON FUNCTION drift.live_baselines(bigint, date) FROM public;
+GRANT EXECUTE ON FUNCTION drift.live_baselines(bigint, date)
 TO claimdrift_tenant, claimdrift_platform;
