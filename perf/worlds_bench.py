@@ -15,6 +15,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
@@ -109,6 +110,7 @@ def main() -> int:
         false,
         keep=not quick,
         seed=SEED,
+        scale=asdict(Scale()),
         seconds=round(time.monotonic() - started),
         bars={"false_runs": BAR_FALSE_RUNS, "alerts": BAR_ALERTS, "power": BAR_POWER},
         power=power,

@@ -83,6 +83,7 @@ BEGIN
             sum(
                 (w.x * ln(l.p0 / l.pa) + (w.n - w.x) * ln((1 - l.p0) / (1 - l.pa)))
                 / l.dispersion
+                ORDER BY l.cpt_group_id
             ) AS evidence
         FROM live AS l
         JOIN weekly AS w USING (id, cpt_group_id)

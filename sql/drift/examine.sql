@@ -137,12 +137,12 @@ BEGIN
             p.current_x / nullif(p.current_n, 0)::double precision AS value1
         FROM (
             SELECT
-                array_agg(i.payer_id) AS payer_ids,
-                array_agg(i.n0) AS n0,
-                array_agg(i.x0) AS x0,
-                array_agg(i.n1) AS n1,
-                array_agg(i.x1) AS x1,
-                array_agg(i.phi) AS phi
+                array_agg(i.payer_id ORDER BY i.payer_id, i.cpt_group_id) AS payer_ids,
+                array_agg(i.n0 ORDER BY i.payer_id, i.cpt_group_id) AS n0,
+                array_agg(i.x0 ORDER BY i.payer_id, i.cpt_group_id) AS x0,
+                array_agg(i.n1 ORDER BY i.payer_id, i.cpt_group_id) AS n1,
+                array_agg(i.x1 ORDER BY i.payer_id, i.cpt_group_id) AS x1,
+                array_agg(i.phi ORDER BY i.payer_id, i.cpt_group_id) AS phi
             FROM stratum AS i
         ) AS a
         CROSS JOIN LATERAL drift.examine_payers(

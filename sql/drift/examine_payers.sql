@@ -35,6 +35,7 @@ AS $function$
             s.n1,
             s.x1,
             s.phi,
+            s.number,
             s.n1 * (s.x0 + s.x1)::double precision / (s.n0 + s.n1) AS expected,
             -- Hypergeometric, as in Cochran (1954) and Mantel and Haenszel (1959).
             coalesce(
@@ -45,7 +46,7 @@ AS $function$
             ) AS variance
         FROM unnest(
             p_payer_ids, p_baseline_n, p_baseline_x, p_current_n, p_current_x, p_dispersions
-        ) AS s (payer_id, n0, x0, n1, x1, phi)
+        ) WITH ORDINALITY AS s (payer_id, n0, x0, n1, x1, phi, number)
         WHERE s.n0 > 0
     ),
 
@@ -57,9 +58,11 @@ AS $function$
             sum(s.x0)::bigint AS x0,
             sum(s.n1)::bigint AS n1,
             sum(s.x1)::bigint AS x1,
-            sum(s.x1 - s.expected) AS excess,
-            sum(s.phi * s.variance) AS variance,
-            sum(s.phi * s.variance) / nullif(sum(s.variance), 0) AS phi
+            -- In order, since a sum of fractions depends on it: a repeated run finds the same.
+            sum(s.x1 - s.expected ORDER BY s.number) AS excess,
+            sum(s.phi * s.variance ORDER BY s.number) AS variance,
+            sum(s.phi * s.variance ORDER BY s.number)
+            / nullif(sum(s.variance ORDER BY s.number), 0) AS phi
         FROM stratum AS s
         GROUP BY s.payer_id
     ),

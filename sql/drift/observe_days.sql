@@ -225,15 +225,16 @@ BEGIN
                 + min(h.days) FILTER (WHERE h.current_upto >= h.n1 / 2 + 1)
             ) / 2.0::double precision AS current,
             -- The two sums that Mann-Whitney's z is made of: see stats.rank_sum_z.
-            sum(h.current * (2 * h.baseline_upto - h.baseline - h.n0))
+            sum(h.current * (2 * h.baseline_upto - h.baseline - h.n0) ORDER BY h.days)
                 AS surplus,
             sum(
                 (h.baseline + h.current)
                 * (h.n0 + h.n1 - h.baseline - h.current)
                 * (h.n0 + h.n1 + h.baseline + h.current)
+                ORDER BY h.days
             ) AS spread,
             max(h.all_kept)::bigint AS kept,
-            sum(h.kept * h.rank ^ 2) AS rank_total
+            sum(h.kept * h.rank ^ 2 ORDER BY h.days) AS rank_total
         FROM cumulated AS h
         GROUP BY h.payer_id, h.cpt_group_id
     ),
@@ -254,7 +255,8 @@ BEGIN
             c.payer_id,
             c.cpt_group_id,
             count(*) AS cells,
-            sum(c.ranks ^ 2 / c.n) AS rank_between
+            -- In order, since a sum of fractions depends on it: a repeated run finds the same.
+            sum(c.ranks ^ 2 / c.n ORDER BY c.cell) AS rank_between
         FROM (
             SELECT
                 i.payer_id,

@@ -150,8 +150,11 @@ BEGIN
             t.x,
             t.cells,
             stats.pearson_dispersion(
-                -- The difference in whole numbers is exact; that of two rates would cancel.
-                p_spread => sum((w.x * t.n - w.n * t.x)::double precision ^ 2 / w.n),
+                -- The difference in whole numbers is exact; that of two rates would cancel. In order,
+                -- since a sum of fractions depends on it: a repeated run finds the same.
+                p_spread => sum(
+                    (w.x * t.n - w.n * t.x)::double precision ^ 2 / w.n ORDER BY w.cell
+                ),
                 p_x => t.x,
                 p_n => t.n,
                 p_cells => t.cells

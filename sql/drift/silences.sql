@@ -39,19 +39,34 @@ AS $function$
     )
 
     SELECT
-        g.payer_id,
-        greatest(
-            -- Up to a decision in the baseline, and from its last one to its end.
-            max(g.days) FILTER (WHERE g.day <= p_baseline_end),
-            p_baseline_end - max(g.day) FILTER (WHERE g.day <= p_baseline_end)
-        ),
-        p_as_of - max(g.day) - 1
-    FROM gap AS g
-    GROUP BY g.payer_id;
+        i.payer_id,
+        g.longest,
+        p_as_of - last.day - 1
+    FROM unnest(p_payer_ids) AS i (payer_id)
+    LEFT JOIN (
+        SELECT
+            h.payer_id,
+            greatest(
+                -- Up to a decision in the baseline, and from its last one to its end.
+                max(h.days) FILTER (WHERE h.day <= p_baseline_end),
+                p_baseline_end - max(h.day) FILTER (WHERE h.day <= p_baseline_end)
+            ) AS longest
+        FROM gap AS h
+        GROUP BY h.payer_id
+    ) AS g ON g.payer_id = i.payer_id
+    -- The last decision may be older than any baseline.
+    LEFT JOIN LATERAL (
+        SELECT max(c.first_decided_date) AS day
+        FROM public.claim AS c
+        WHERE
+            c.customer_id = p_customer_id
+            AND c.payer_id = i.payer_id
+            AND c.first_decided_date < p_as_of
+    ) AS last ON true;
 $function$;
 
 COMMENT ON FUNCTION drift.silences(bigint, bigint[], date, date, date) IS
-'For payers that decided anything since the baseline began: the longest run of days within the baseline on which they decided nothing, and how many such days there have been up to p_as_of.';
+'For each payer the longest run of days within the baseline on which it decided nothing, and how many such days there have been since its last decision before p_as_of; NULL where there is no such decision.';
 
 REVOKE ALL ON FUNCTION drift.silences(bigint, bigint[], date, date, date) FROM public;
 GRANT EXECUTE ON FUNCTION drift.silences(bigint, bigint[], date, date, date)

@@ -48,8 +48,8 @@ AS $function$
         SELECT
             stats.prior_df(
                 p_variance =>
-                    var_samp(ln(m.dispersion / p.phi))
-                    - avg(stats.log_dispersion_variance(p_df => m.df)),
+                    var_samp(ln(m.dispersion / p.phi) ORDER BY m.number)
+                    - avg(stats.log_dispersion_variance(p_df => m.df) ORDER BY m.number),
                 p_groups => count(*)
             ) AS d0
         FROM member AS m

@@ -47,10 +47,53 @@ LONG_AGO = {"resolved_as_of": DAY - timedelta(8)}
 def test_each_state_has_one_answer(
     portfolio: Portfolio, change: dict[str, Any] | None, enabled: bool, action: str
 ) -> None:
+    decided = decide(portfolio, change, enabled=enabled)
+
+    assert decided["action"] == action
+    assert decided["as_of"] == DAY
+    assert (decided["rule_id"] is not None) == enabled
+
+
+@pytest.mark.parametrize(
+    ("change", "action"),
+    [
+        (None, "ignore"),
+        (CLEARED, "ignore"),
+        ({**CLEARED, **LONG_AGO}, "ignore"),
+        ({**BY_USER, "rearmed": True}, "ignore"),
+        ({**BY_USER, "peak_severity": 0.1}, "ignore"),
+        ({**BY_USER, "rearmed": True, "new_normal": True}, "ignore"),
+        ({**LIVE, "direction": "down"}, "ignore"),
+        # What is live is seen, and heard when it grows.
+        (LIVE, "see"),
+        ({"status": "acknowledged"}, "see"),
+        ({**LIVE, "peak_severity": 0.1}, "escalate"),
+        ({**LIVE, "level": "info"}, "escalate"),
+    ],
+)
+def test_what_may_not_open_may_not_reopen_either(
+    portfolio: Portfolio, change: dict[str, Any] | None, action: str
+) -> None:
+    assert decide(portfolio, change, may_open=False)["action"] == action
+
+
+def decide(
+    portfolio: Portfolio,
+    change: dict[str, Any] | None,
+    *,
+    enabled: bool = True,
+    may_open: bool = True,
+) -> dict[str, Any]:
+    """The decision on an event of DAY whose last alert is as `change` says; None: it has none."""
     tell(portfolio, (DAY, CRITICAL))
     if change is None:
         portfolio.edit_rule(portfolio.default_rule(), enabled=False)
     portfolio.detect(DAY)
+    portfolio.owner.execute(
+        "UPDATE drift_event SET may_open = %s WHERE customer_id = %s",
+        may_open,
+        portfolio.customer_id,
+    )
     portfolio.edit_rule(portfolio.default_rule(), enabled=enabled)
     if change is not None:
         alert = portfolio.alert()
@@ -69,7 +112,7 @@ def test_each_state_has_one_answer(
             alert["id"],
         )
 
-    decided = portfolio.owner.dicts(
+    return portfolio.owner.one(
         """
         SELECT d.* FROM drift_event AS e,
             alerts.decide(p_customer_id => e.customer_id, p_event_ids => ARRAY[e.id]) AS d
@@ -77,10 +120,6 @@ def test_each_state_has_one_answer(
         """,
         portfolio.customer_id,
     )
-
-    assert [row["action"] for row in decided] == [action]
-    assert decided[0]["as_of"] == DAY
-    assert (decided[0]["rule_id"] is not None) == enabled
 
 
 def test_a_withdrawn_event_means_nothing(portfolio: Portfolio) -> None:

@@ -219,7 +219,7 @@ class Life:
         choose = self.random.choice
         portfolio.settings(
             method=choose(("significance", "significance", "threshold")),
-            guard_days=choose((56, 14)),
+            guard_days=choose((56, 56, 28, 14)),
             baseline_days=choose((182, 60)),
             min_volume=choose((30, 10)),
             clear_odds=choose((20, 2)),
@@ -227,12 +227,19 @@ class Life:
         )
         portfolio.edit_rule(portfolio.default_rule(), direction=choose(("worse", "any")))
         lines: Counter[tuple[int, int, date, int, bool]] = Counter()
+        silences = {
+            payer: {choose(range(0, 190, 14)) for _ in range(choose((0, 0, 1, 3)))}
+            for payer, _ in self.groups
+        }
         for payer, group in self.groups:
             rate, days = NORMAL, 10
             for age in range(-150, 190):
                 if age % 14 == 0 and age >= -14:
                     rate = choose((NORMAL, NORMAL, rate, 0.0, 0.2, 0.3, 0.5))
                     days = choose((10, 10, days, 16, 30))
+                # Now and then a payer is silent for four weeks.
+                if {age // 14 * 14, age // 14 * 14 - 14} & silences[payer]:
+                    continue
                 for _ in range(self.random.randint(0, 8)):
                     took = max(0, days + self.random.randint(-4, 4))
                     denied = self.random.random() < rate
@@ -306,6 +313,17 @@ class Life:
             if a["status"] in LIVE
         )
         assert all(number == 1 for number in live.values())
+        speakers = {
+            (a["payer_id"], a["metric"], a["direction"]): a["id"]
+            for a in alerts
+            if a["status"] in LIVE and a["cpt_group_id"] is None
+        }
+        for a in alerts:
+            muting = a["muted_until"] is not None or a["muted_by_alert_id"] is not None
+            assert a["muted"] == muting
+            if a["status"] in LIVE:
+                speaker = speakers.get((a["payer_id"], a["metric"], a["direction"]))
+                assert a["muted_by_alert_id"] == (speaker if a["cpt_group_id"] else None)
         transitions = self.portfolio.rows("alert_transition")
         for alert in alerts:
             self.replay(alert, [t for t in transitions if t["alert_id"] == alert["id"]])

@@ -1,5 +1,6 @@
 """`drift.detect` and payers as a whole: a move that many small groups share is one alert."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,13 +15,27 @@ SMALL = [f"small {number}" for number in range(12)]
 
 
 def tell_small(
-    portfolio: Portfolio, *steps: tuple[date, float], payer: str = "Aetna", groups: int = 12
+    portfolio: Portfolio,
+    *steps: tuple[date, float],
+    payer: str = "Aetna",
+    groups: Sequence[str] = SMALL,
+    shift: date = SHIFT,
 ) -> None:
-    """The lives of groups that have one decision a day."""
-    for group in SMALL[:groups]:
-        portfolio.decide_steps(
-            START, [(SHIFT, NORMAL), *steps], per_day=1, payer=payer, group=group
-        )
+    """The lives of groups that have one decision a day: normal until `shift`, and then these rates.
+
+    Denials are spread evenly over the groups as well: together they have each rate on each day.
+    """
+    lines: dict[tuple[int, int, date, int, bool], int] = {}
+    for number, group in enumerate(groups):
+        owed, day = number / len(groups), START
+        for end, rate in ((shift, NORMAL), *steps):
+            while day < end:
+                owed += rate
+                denied = owed >= 1
+                owed -= denied
+                lines[portfolio.payer(payer), portfolio.group(group), day, 10, denied] = 1
+                day += timedelta(1)
+    portfolio.decide_lines(lines)
 
 
 def open_payer_alert(
@@ -86,19 +101,23 @@ def test_its_groups_baselines_are_frozen_with_it(portfolio: Portfolio) -> None:
     assert all(s["dispersion"] >= 1 for s in alert["baseline_strata"])
     assert alert["baseline_nu"] == 60
 
+    # One of its groups has no part in it.
+    tell_small(portfolio, (week(30), NORMAL), groups=["calm"])
     portfolio.detect_weekly(week(1), week(30))
 
-    after = portfolio.alert()
+    after = by_group(portfolio)[None]
     for column in ("baseline_n", "baseline_x", "baseline_value", "baseline_strata"):
         assert after[column] == alert[column], column
     assert (after["status"], after["occurrences"]) == ("open", 31)
-    assert portfolio.kinds() == ["opened"]
+    # In time its groups have enough lines for alerts of their own, which it speaks for.
+    others = [row for row in portfolio.rows("alert") if row["id"] != alert["id"]]
+    assert {row["muted_by_alert_id"] for row in others} == {alert["id"]}
     measured = whole(portfolio, week(30))
     assert measured is not None
     assert measured["frozen_alert_id"] == alert["id"]
     assert measured["baseline_n"] == alert["baseline_n"]
-    # A rolling baseline would hold nothing but the new level by now; nor is it the groups' normal.
-    assert portfolio.measured(week(30), group=SMALL[0])["baseline_n"] == 0
+    # While it is live none of it is normal for any group: of 182 days the 14 before SHIFT are left.
+    assert portfolio.measured(week(30), group="calm")["baseline_n"] == 14
 
 
 def test_it_clears_when_its_groups_returned(portfolio: Portfolio) -> None:
@@ -116,14 +135,8 @@ def test_it_clears_when_its_groups_returned(portfolio: Portfolio) -> None:
 
 
 def test_it_does_not_clear_while_half_of_them_stay(portfolio: Portfolio) -> None:
-    tell_small(portfolio, (week(10), CRITICAL), groups=6)
-    for group in SMALL[6:]:
-        portfolio.decide_steps(
-            START,
-            [(SHIFT, NORMAL), (DAY, CRITICAL), (week(10), NORMAL)],
-            per_day=1,
-            group=group,
-        )
+    tell_small(portfolio, (week(10), CRITICAL), groups=SMALL[:6])
+    tell_small(portfolio, (DAY, CRITICAL), (week(10), NORMAL), groups=SMALL[6:])
 
     portfolio.detect_weekly(DAY, week(10))
 
@@ -178,21 +191,19 @@ def test_a_shift_of_the_mix_raises_nothing(portfolio: Portfolio) -> None:
 
 
 def test_a_fall_is_an_event_and_no_alert_of_the_default_rule(portfolio: Portfolio) -> None:
-    for group in SMALL:
-        portfolio.decide_steps(START, [(SHIFT, 0.4), (DAY, 0.1)], per_day=1, group=group)
+    tell_small(portfolio, (SHIFT, 0.4), (DAY, 0.1), shift=START)
 
     portfolio.detect(DAY)
 
-    assert ("down", None) in {
-        (event["direction"], event["cpt_group_id"]) for event in portfolio.rows("drift_event")
-    }
+    [event] = portfolio.rows("drift_event")
+    assert (event["direction"], event["cpt_group_id"]) == ("down", None)
     assert portfolio.rows("alert") == []
 
 
 def test_the_family_of_payers_is_one_of_its_own_at_1_percent(portfolio: Portfolio) -> None:
     tell_small(portfolio, (DAY, WARNING))
     for other in range(4):
-        tell_small(portfolio, (DAY, NORMAL), payer=f"Other {other}", groups=2)
+        tell_small(portfolio, (DAY, NORMAL), payer=f"Other {other}", groups=SMALL[:3])
 
     measured = whole(portfolio, DAY)
 
@@ -206,7 +217,7 @@ def test_the_family_of_payers_is_one_of_its_own_at_1_percent(portfolio: Portfoli
 def test_a_customer_may_ask_for_less_than_1_percent(
     portfolio: Portfolio, rate: float, drifted: bool
 ) -> None:
-    tell_small(portfolio, (DAY, 0.22))
+    tell_small(portfolio, (DAY, 0.22), groups=SMALL[:5])
     portfolio.settings(false_discovery_rate=rate)
 
     measured = whole(portfolio, DAY)
@@ -217,7 +228,7 @@ def test_a_customer_may_ask_for_less_than_1_percent(
 
 
 def test_between_looks_it_opens_at_a_tenth(portfolio: Portfolio) -> None:
-    tell_small(portfolio, (week(3), 0.22))
+    tell_small(portfolio, (week(3), 0.22), groups=SMALL[:5])
     portfolio.detect(SHIFT)
     portfolio.detect(SHIFT + timedelta(7))
     portfolio.detect(DAY - timedelta(1))
@@ -233,13 +244,11 @@ def test_between_looks_it_opens_at_a_tenth(portfolio: Portfolio) -> None:
 # Groups' alerts meanwhile
 
 
-def tell_group_first(portfolio: Portfolio, back: date, end: date, per_day: int = 3) -> None:
+def tell_group_first(portfolio: Portfolio, back: date, end: date) -> None:
     """One group moves at SHIFT and stays; the small ones move at DAY, until they are back."""
-    portfolio.decide_steps(START, [(SHIFT, NORMAL), (end, 0.4)], per_day=per_day)
-    for group in SMALL * 2:
-        portfolio.decide_steps(
-            START, [(DAY, NORMAL), (back, 0.35), (end, NORMAL)], per_day=1, group=group
-        )
+    portfolio.decide_steps(START, [(SHIFT, NORMAL), (end, WARNING)], per_day=6)
+    many = [f"{group} {more}" for group in SMALL for more in (1, 2)]
+    tell_small(portfolio, (back, 0.35), (end, NORMAL), groups=many, shift=DAY)
 
 
 def test_it_mutes_alerts_of_its_groups_until_it_cleared(portfolio: Portfolio) -> None:
@@ -291,7 +300,7 @@ def test_a_muted_alert_lives_on(portfolio: Portfolio) -> None:
     group_id = portfolio.group("99213")
     former = by_group(portfolio)[group_id]
     # It grows further.
-    portfolio.decide(week(3) - timedelta(1), denied=60)
+    portfolio.decide(week(3) - timedelta(1), denied=80)
 
     portfolio.detect(week(3))
 
@@ -328,7 +337,7 @@ def test_groups_that_drift_with_their_payer_open_muted(portfolio: Portfolio) -> 
 
 
 def test_days_of_a_payers_episode_are_no_groups_normal(portfolio: Portfolio) -> None:
-    open_payer_alert(portfolio, until=week(4), end=week(30))
+    open_payer_alert(portfolio, until=week(1), end=week(30))
     portfolio.detect_weekly(week(1), week(6))
     cleared = portfolio.alert()
     assert cleared["resolved_by"] == "cleared"
@@ -350,8 +359,8 @@ def test_a_whole_payer_comes_back(portfolio: Portfolio) -> None:
         detect_twice(portfolio, week(weeks))
 
     assert portfolio.kinds()[:3] == ["opened", "cleared", "reopened"]
-    alert = portfolio.alert()
-    assert (alert["cpt_group_id"], alert["status"]) == (None, "open")
+    alert = by_group(portfolio)[None]
+    assert alert["status"] == "open"
     # Measured against what is normal now, without the first episode.
     strata = alert["baseline_strata"]
     assert sum(s["x"] for s in strata) / sum(s["n"] for s in strata) == pytest.approx(0.1, abs=0.01)

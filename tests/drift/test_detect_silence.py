@@ -244,8 +244,11 @@ def test_after_a_year_it_still_is(silent: Portfolio) -> None:
 
     silent.detect_weekly(week(50), week(55))
 
-    assert silent.alert()["status"] == "open"
+    alert = silent.alert()
+    assert (alert["status"], alert["occurrences"]) == ("open", 7)
     row = silence(silent, week(55))
     assert row is not None
-    assert row["frozen_alert_id"] == silent.alert()["id"]
+    assert (row["frozen_alert_id"], row["drifted"]) == (alert["id"], True)
     assert (row["baseline_n"], row["current_n"]) == (5 * 182, 0)
+    # Its last decision is older than any baseline.
+    assert row["current_value"] == (week(55) - SHIFT).days

@@ -23,6 +23,11 @@ from tests.database import Database
         ("threshold", "DENIAL_RATE", 0.10, 0.20, 0.2),
         ("threshold", "DENIAL_RATE", 0.10, 0.90, 1),
         ("threshold", "DECISION_DAYS", 10, 14, 0.4),
+        # Four weeks longer silent than ever.
+        ("significance", "SILENCE", 0, 14, 0.5),
+        ("significance", "SILENCE", 20, 21, 1 / 28),
+        ("significance", "SILENCE", 3, 31, 1),
+        ("threshold", "SILENCE", 0, 300, 1),
     ],
 )
 def test_examples(

@@ -9,7 +9,7 @@ from tests.drift.former_alerts import END, START, day
 from tests.portfolio import Portfolio
 
 
-def silences(portfolio: Portfolio, *payers: str) -> dict[int, tuple[int | None, int]]:
+def silences(portfolio: Portfolio, *payers: str) -> dict[int, tuple[int | None, int | None]]:
     """Longest and present silence of each payer."""
     rows = portfolio.worker.execute(
         "SELECT payer_id, longest, present FROM drift.silences(p_customer_id => %s,"
@@ -75,8 +75,15 @@ def test_a_first_decision_counts_and_a_later_one_does_not(portfolio: Portfolio) 
     assert silences(portfolio, "Aetna") == {portfolio.payer("Aetna"): (33, 89)}
 
 
-def test_a_payer_that_never_decided_has_no_row(portfolio: Portfolio) -> None:
-    assert silences(portfolio, "Aetna") == {}
+def test_the_last_decision_may_be_older_than_the_baseline(portfolio: Portfolio) -> None:
+    portfolio.decide(day(300), paid=1)
     portfolio.decide(day(101), paid=1)
-    assert silences(portfolio, "Aetna") == {}
+
+    assert silences(portfolio, "Aetna") == {portfolio.payer("Aetna"): (None, 100)}
+
+
+def test_of_a_payer_that_never_decided_nothing_is_known(portfolio: Portfolio) -> None:
+    portfolio.decide(day(0), paid=1)
+
+    assert silences(portfolio, "Aetna") == {portfolio.payer("Aetna"): (None, None)}
     assert silences(portfolio) == {}
