@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.alerts.stories import DAY, NORMAL, SHIFT, START, week
-from tests.drift.test_detect_again import detect_twice
+from tests.drift.test_detect_again import detect_twice, repeat
 from tests.portfolio import Portfolio
 
 
@@ -205,6 +205,20 @@ def test_what_a_user_resolved_stays_so_until_it_decided(portfolio: Portfolio) ->
     portfolio.detect_weekly(week(6), week(8))
 
     assert portfolio.kinds() == ["opened", "escalated", "resolved", "opened", "escalated"]
+
+
+def test_reopened_by_a_user_it_is_over_again_the_next_day(portfolio: Portfolio) -> None:
+    decide(portfolio, "Aetna", (START, SHIFT), (DAY, week(9)))
+    decide(portfolio, "Cigna", (START, week(9)))
+    portfolio.detect_weekly(DAY, week(1))
+    assert portfolio.kinds() == ["opened", "cleared"]
+
+    portfolio.reopen()
+    repeat(portfolio, week(1))
+    assert portfolio.alert()["status"] == "open"
+    portfolio.detect(week(1) + timedelta(1))
+
+    assert portfolio.kinds() == ["opened", "cleared", "reopened", "cleared"]
 
 
 def test_it_mutes_nothing_and_leaves_no_day_out(silent: Portfolio) -> None:
