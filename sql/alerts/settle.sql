@@ -75,8 +75,9 @@ BEGIN
             AND m.cpt_group_id IS NOT DISTINCT FROM a.cpt_group_id
             AND m.metric = a.metric
             AND CASE a.metric
-                -- A silence is over with the first decision.
-                WHEN 'SILENCE' THEN m.current_n > 0
+                -- A silence is over with the first decision; one that a user reopened, with the next
+                -- day's run.
+                WHEN 'SILENCE' THEN m.current_n > 0 AND p_as_of > a.episode_as_of
                 ELSE
                     m.sufficient
                     AND NOT (m.drifted AND m.direction = a.direction)

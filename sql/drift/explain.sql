@@ -92,7 +92,10 @@ BEGIN
     ];
     IF v_figures IS NULL THEN
         v_lines := v_lines
-            || 'Nothing was measured: no line of it was decided in the baseline or lately.'::text;
+            || (
+                'Nothing was measured: no line of it was decided in the baseline or lately, or the '
+                'payer has one group only, which is measured for it.'
+            )::text;
     END IF;
 
     RETURN QUERY

@@ -33,10 +33,10 @@ AS $function$
                                 THEN format('%s of %s lines', p_figures.baseline_x, p_figures.baseline_n)
                             ELSE format('%s lines', p_figures.baseline_n)
                         END,
-                        coalesce(
-                            format('%s to %s', p_figures.baseline_start, p_figures.baseline_end),
-                            'none: too short a history'
-                        ),
+                        CASE
+                            WHEN p_figures.baseline_start IS NULL THEN 'none: too short a history'
+                            ELSE format('%s to %s', p_figures.baseline_start, p_figures.baseline_end)
+                        END,
                         CASE
                             WHEN p_figures.frozen_alert_id IS NOT NULL
                                 THEN format('; frozen when alert %s opened', p_figures.frozen_alert_id)
@@ -87,7 +87,10 @@ AS $function$
             SELECT
                 drift.explain_window(
                     p_metric => p_figures.metric,
-                    p_window => w.test,
+                    -- A live alert is followed in one window, which has the error rate to itself.
+                    p_window => CASE
+                        WHEN p_figures.frozen_alert_id IS NULL THEN w.test ELSE w.test - 'weight'
+                    END,
                     p_min_volume => (p_parameters ->> 'min_volume')::bigint
                 )
             FROM jsonb_array_elements(p_figures.windows) WITH ORDINALITY AS w (test, number)

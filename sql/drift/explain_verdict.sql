@@ -8,6 +8,8 @@ STABLE
 AS $function$
     SELECT
         CASE
+            WHEN p_figures.metric = 'SILENCE' AND p_figures.current_n > 0
+                THEN 'Verdict: not silent.'
             WHEN NOT p_figures.sufficient AND p_figures.metric = 'SILENCE'
                 THEN 'Verdict: unknown, since no other payer decided anything either.'
             WHEN NOT p_figures.sufficient
@@ -37,8 +39,6 @@ AS $function$
                                 || 'undercut: no alert opens for it until the next look.'
                         END
                     )
-            WHEN p_figures.metric = 'SILENCE' AND p_figures.current_n > 0
-                THEN 'Verdict: not silent.'
             WHEN p_figures.metric = 'SILENCE'
                 THEN 'Verdict: no drift, it has been silent for as long before.'
             WHEN p_figures.p_value = 1 AND p_figures.cpt_group_id IS NULL

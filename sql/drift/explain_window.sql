@@ -50,7 +50,7 @@ AS $function$
                         ELSE ''
                     END,
                     CASE
-                        WHEN w.has_effect
+                        WHEN w.has_effect AND w.weight < 1
                             THEN
                                 format(
                                     ', with its share of %s of the error rate %s',

@@ -24,7 +24,7 @@ AS $function$
 $function$;
 
 COMMENT ON FUNCTION stats.student_p(double precision, double precision) IS
-'Two-sided p-value of a t statistic with p_df degrees of freedom (above 0), by Wallace''s approximation (within 2 % at p = 0.01 with 6 degrees or more; further out it errs on the safe, larger side); never below 1e-300; NULL for NULL.';
+'Two-sided p-value of a t statistic with p_df degrees of freedom (above 0), by Wallace''s approximation (within 2 % at p = 0.01 with 8 degrees or more; further out it errs on the safe, larger side); never below 1e-300; NULL for NULL.';
 
 REVOKE ALL ON FUNCTION stats.student_p(double precision, double precision) FROM public;
 GRANT EXECUTE ON FUNCTION stats.student_p(double precision, double precision)

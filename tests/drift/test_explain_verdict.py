@@ -37,7 +37,11 @@ SILENCE = {"metric": "SILENCE", "cpt_group_id": None, "p_value": None, "confiden
             "insufficient, with 900 lines in the baseline and 9 in the last 14 days; 30 are"
             " needed in both.",
         ),
-        (SILENCE | {"sufficient": False}, "unknown, since no other payer decided anything either."),
+        (
+            SILENCE | {"sufficient": False, "current_n": 0},
+            "unknown, since no other payer decided anything either.",
+        ),
+        (SILENCE | {"sufficient": False, "current_n": 5}, "not silent."),
         (SILENCE, "not silent."),
         (SILENCE | {"current_n": 0}, "no drift, it has been silent for as long before."),
         (SILENCE | {"current_n": 0, "drifted": True}, "drifted up, severity 0.8."),

@@ -39,7 +39,7 @@ UNTESTED = dict.fromkeys(("phi", "z", "p_t", "p", "p_combined"))
             "DECISION_DAYS",
             {"delta": 4.5, "weight": 1, "p_combined": 1.2e-6},
             "Last 14 days: 42 of 140 lines slower than the median, 4.5 days up; z = 5.85 with"
-            " dispersion 1.5, p = 1.2e-6, with its share of 1 of the error rate 1.2e-6.",
+            " dispersion 1.5, p = 1.2e-6.",
         ),
         ("DENIAL_RATE", {"n": 29}, "Last 14 days: 29 lines, fewer than 30: not tested."),
         ("DENIAL_RATE", {"n": 0, **UNTESTED}, "Last 14 days: 0 lines, fewer than 30: not tested."),
