@@ -124,8 +124,8 @@ def test_what_was_not_measured(portfolio: Portfolio) -> None:
 
     assert explain(portfolio, DAY, payer="Cigna", group="99215") == [
         "Cigna, 99215, as of 2026-06-01 (a look).",
-        "Nothing was measured: no line of it was decided in the baseline or lately, or the payer has"
-        " one group only, which is measured for it.",
+        "Nothing was measured: no line of it was decided in the baseline or lately, or the payer"
+        " has one group only, which is measured for it.",
     ]
     unknown = portfolio.worker.execute(EXPLAIN, portfolio.customer_id, DAY, -1, -2)
     assert unknown[0][1].startswith("Payer -1, group -2, as of")
