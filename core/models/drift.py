@@ -91,7 +91,7 @@ class DriftRun(TenantModel):
     as_of = models.DateField()
     trigger = models.CharField(max_length=40, db_default="manual")
     status = models.CharField(max_length=10, choices=Status, db_default=Status.RUNNING)
-    is_look = models.BooleanField(db_default=True)
+    is_look = models.BooleanField(db_default=False)
     applied = models.BooleanField(db_default=False)
     measurement_run = models.ForeignKey(
         "self",

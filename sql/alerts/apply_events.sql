@@ -28,8 +28,8 @@ BEGIN
         PERFORM alerts.see_again(p_customer_id => p_customer_id, p_event_ids => v_ids);
         PERFORM alerts.reopen_returned(p_customer_id => p_customer_id, p_event_ids => v_ids);
         PERFORM alerts.open_new(p_customer_id => p_customer_id, p_event_ids => v_ids);
+        PERFORM alerts.mute_groups(p_customer_id => p_customer_id);
     END LOOP;
-    PERFORM alerts.mute_groups(p_customer_id => p_customer_id);
 END;
 $function$;
 

@@ -30,24 +30,7 @@ AS $function$
             t.now, t.now
         FROM alerts.decide(p_customer_id => p_customer_id, p_event_ids => p_event_ids) AS d
         JOIN public.drift_event AS e ON e.customer_id = p_customer_id AND e.id = d.event_id
-        CROSS JOIN LATERAL (
-            SELECT
-                alerts.mute_until(
-                    p_customer_id => p_customer_id,
-                    p_payer_id => e.payer_id,
-                    p_cpt_group_id => e.cpt_group_id,
-                    p_metric => e.metric,
-                    p_direction => e.direction,
-                    p_severity => e.severity
-                ) AS mute_until,
-                alerts.speaking_alert(
-                    p_customer_id => e.customer_id,
-                    p_payer_id => e.payer_id,
-                    p_cpt_group_id => e.cpt_group_id,
-                    p_metric => e.metric,
-                    p_direction => e.direction
-                ) AS speaker_id
-        ) AS m
+        CROSS JOIN LATERAL alerts.muting(e) AS m
         CROSS JOIN (SELECT clock_timestamp() AS now) AS t
         WHERE d.action = 'open'
         ORDER BY e.payer_id, e.cpt_group_id, e.metric, e.direction

@@ -41,13 +41,12 @@ BEGIN
     LIMIT 1;
 
     INSERT INTO public.drift_run (
-        customer_id, as_of, trigger, is_look, measurement_run_id, started_at, parameters
+        customer_id, as_of, trigger, measurement_run_id, started_at, parameters
     )
     SELECT
         p_customer_id,
         v_as_of,
         p_trigger,
-        false,
         v_measurement_run_id,
         clock_timestamp(),
         to_jsonb(v_settings) - '{id,customer_id}'::text[]

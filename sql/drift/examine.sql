@@ -250,19 +250,18 @@ BEGIN
             14, p.baseline_n, p.current_n, p.baseline_x, p.current_x, p.value0, p.value1,
             p.has_effect, false, NULL, NULL, NULL, p.nu,
             jsonb_build_array(
-                jsonb_build_object(
-                    'days', 14,
-                    'weight', 1,
-                    'x', p.current_x,
-                    'n', p.current_n,
-                    'delta', p.value1 - p.value0,
-                    'has_effect', p.has_effect,
-                    'phi', p.dispersion,
-                    'z', p.z,
-                    'p_t', p.p_t,
-                    'p_fisher', NULL,
-                    'p', p.p_t,
-                    'p_combined', p.p_value
+                drift.window_test(
+                    p_days => 14,
+                    p_weight => 1,
+                    p_x => p.current_x,
+                    p_n => p.current_n,
+                    p_delta => p.value1 - p.value0,
+                    p_has_effect => p.has_effect,
+                    p_phi => p.dispersion,
+                    p_z => p.z,
+                    p_p_t => p.p_t,
+                    p_p_fisher => NULL,
+                    p_p_combined => p.p_value
                 )
             ),
             p.dispersion, p.z, p.p_value,
@@ -319,13 +318,12 @@ BEGIN
             n.*,
             n.value1 - n.value0 AS change,
             (n.value1 - n.value0) / nullif(n.value0, 0) AS relative_change,
-            CASE WHEN n.competes THEN c.q ELSE n.p END AS q,
+            f.q,
             -- Nothing to correct: the method without tests, and silence.
-            n.has_effect
-            AND (n.q_limit IS NULL OR CASE WHEN n.competes THEN c.q ELSE n.p END <= n.q_limit)
-                AS is_drifted
+            n.has_effect AND (n.q_limit IS NULL OR f.q <= n.q_limit) AS is_drifted
         FROM numbered AS n
         LEFT JOIN corrected AS c ON n.competes AND c.family = n.family AND c.number = n.number
+        CROSS JOIN LATERAL (SELECT CASE WHEN n.competes THEN c.q ELSE n.p END AS q) AS f
     )
 
     SELECT

@@ -232,10 +232,14 @@ BEGIN
             w.n,
             w.x,
             m.dispersion * coalesce(m.ratios[w.number], 1) AS window_phi,
-            CASE WHEN m.metric = 'DENIAL_RATE' THEN m.x0::double precision / nullif(m.n0, 0) ELSE m.median0 END
-                AS value0,
-            CASE WHEN m.metric = 'DENIAL_RATE' THEN w.x::double precision / nullif(w.n, 0) ELSE m.median1 END
-                AS value1,
+            CASE m.metric
+                WHEN 'DENIAL_RATE' THEN m.x0::double precision / nullif(m.n0, 0)
+                ELSE m.median0
+            END AS value0,
+            CASE m.metric
+                WHEN 'DENIAL_RATE' THEN w.x::double precision / nullif(w.n, 0)
+                ELSE m.median1
+            END AS value1,
             m.n0 >= v_settings.min_volume
             AND w.n >= v_settings.min_volume
             -- A live alert is followed in the shortest window that has enough lines.
@@ -303,7 +307,6 @@ BEGIN
     combined AS MATERIALIZED (
         SELECT
             t.*,
-            greatest(t.p_t, t.p_fisher) AS p,
             -- Without the effect there is nothing to find, and nothing to test.
             CASE
                 WHEN NOT v_is_tested OR NOT t.is_used THEN NULL
@@ -328,19 +331,18 @@ BEGIN
                 ORDER BY c.is_used DESC, c.p_combined, c.number
             ) AS place,
             jsonb_agg(
-                jsonb_build_object(
-                    'days', c.window_days,
-                    'weight', c.weight,
-                    'x', c.x,
-                    'n', c.n,
-                    'delta', c.value1 - c.value0,
-                    'has_effect', c.has_effect,
-                    'phi', CASE WHEN c.z IS NOT NULL THEN c.window_phi END,
-                    'z', c.z,
-                    'p_t', c.p_t,
-                    'p_fisher', c.p_fisher,
-                    'p', c.p,
-                    'p_combined', c.p_combined
+                drift.window_test(
+                    p_days => c.window_days,
+                    p_weight => c.weight,
+                    p_x => c.x,
+                    p_n => c.n,
+                    p_delta => c.value1 - c.value0,
+                    p_has_effect => c.has_effect,
+                    p_phi => c.window_phi,
+                    p_z => c.z,
+                    p_p_t => c.p_t,
+                    p_p_fisher => c.p_fisher,
+                    p_p_combined => c.p_combined
                 )
             ) OVER (
                 PARTITION BY c.metric, c.payer_id, c.cpt_group_id

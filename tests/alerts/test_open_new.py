@@ -22,7 +22,7 @@ def test_an_alert_opens_with_the_baseline_of_its_event(portfolio: Portfolio) -> 
     assert alert["level"] == "warning"
     assert alert["peak_severity"] == event["severity"]
     assert alert["opening_delta"] == alert["opening_share_delta"] == event["delta"]
-    assert alert["baseline_dispersion"] == 1
+    assert (alert["baseline_dispersion"], alert["baseline_nu"]) == (1, event["nu"]) == (1, 12)
     assert alert["window_start"] == SHIFT
     assert alert["opened_as_of"] == alert["last_seen_as_of"] == alert["episode_as_of"] == DAY
     assert (alert["occurrences"], alert["version"], alert["muted"]) == (1, 1, False)

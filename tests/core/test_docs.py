@@ -1,5 +1,6 @@
 """The documentation lists what there is: settings, error codes, targets, decisions."""
 
+import json
 import re
 from pathlib import Path
 
@@ -69,6 +70,27 @@ def test_make_help_lists_every_target() -> None:
     assert phony
 
     assert re.findall(r"^([a-z-]+):.*## \S", makefile, re.M) == phony[1].split()
+
+
+def test_the_page_on_detection_says_what_was_measured() -> None:
+    page = read("docs/detection.md")
+    worlds = json.loads(read("perf/results/worlds.json"))
+
+    for row in worlds["rows"]:
+        low, high = row["interval"]
+        share = f"{row['false_runs']:g} % ({low:g}-{high:g})"
+        assert f"| {share} | {row['weekly']:g} | {row['daily']:g} |" in page, row
+    for size in (30, 60, 150, 500):
+        cells = [
+            " / ".join(f"{row[when]:g}" for when in ("day_14", "week_4", "week_8"))
+            for row in worlds["power"]
+            if (row["method"], row["n"]) == ("significance", size)
+        ]
+        assert f"| {size} | {' | '.join(cells)} |" in page, size
+    for row in json.loads(read("perf/results/flights.json"))["rows"]:
+        raised = row["opened"] + row["reopened"]
+        figures = f"{row['flagged_%']} | {raised} | {row['carriers']}"
+        assert f"| {row['world']} | {row['method']} | {figures} |" in page, row
 
 
 def test_requirements_are_pinned_exactly() -> None:

@@ -269,12 +269,32 @@ def test_it_mutes_alerts_of_its_groups_until_it_cleared(portfolio: Portfolio) ->
     )
     assert alerts[group_id]["muted_until"] is None
 
-    portfolio.detect_weekly(week(3), week(8))
+    for number in range(3, 9):
+        portfolio.detect(week(number))
+        alerts = by_group(portfolio)
+        # From the very run on that cleared it.
+        assert alerts[group_id]["muted"] is (alerts[None]["status"] != "resolved")
 
-    alerts = by_group(portfolio)
     assert (alerts[None]["status"], alerts[None]["resolved_by"]) == ("resolved", "cleared")
     assert (alerts[group_id]["status"], alerts[group_id]["muted"]) == ("open", False)
     assert alerts[group_id]["muted_by_alert_id"] is None
+
+
+def test_a_group_that_escalates_as_its_payer_opens_is_muted_already(portfolio: Portfolio) -> None:
+    steps = [(SHIFT, NORMAL), (DAY, WARNING), (week(2), 0.45)]
+    portfolio.decide_steps(START, steps, per_day=6)
+    many = [f"{group} {more}" for group in SMALL for more in (1, 2)]
+    tell_small(portfolio, (week(2), 0.35), groups=many, shift=DAY)
+    portfolio.detect(DAY)
+    assert [alert["level"] for alert in portfolio.rows("alert")] == ["warning"]
+
+    portfolio.detect(week(2))
+
+    assert portfolio.kinds() == ["opened", "opened", "escalated"]
+    group = by_group(portfolio)[portfolio.group("99213")]
+    assert group["muted"] is True
+    # Nothing was done to it after that transition, which therefore finds it muted.
+    assert group["updated_at"] == portfolio.rows("alert_transition")[-1]["at"]
 
 
 def test_when_a_user_resolves_it_its_groups_speak_again(portfolio: Portfolio) -> None:
@@ -334,6 +354,9 @@ def test_groups_that_drift_with_their_payer_open_muted(portfolio: Portfolio) -> 
         (cigna, portfolio.group("99213")): (False, None),
     }
     assert portfolio.kinds() == ["opened"] * 4
+    # From the first moment on: the payer's alert opens before those of its groups.
+    for alert in portfolio.rows("alert"):
+        assert alert["updated_at"] == alert["opened_at"]
 
 
 def test_days_of_a_payers_episode_are_no_groups_normal(portfolio: Portfolio) -> None:
@@ -357,10 +380,15 @@ def test_a_whole_payer_comes_back(portfolio: Portfolio) -> None:
 
     for weeks in range(6):
         detect_twice(portfolio, week(weeks))
+        portfolio.owner.execute(
+            "UPDATE alert SET baseline_strata = NULL, baseline_nu = 5"
+            " WHERE customer_id = %s AND status = 'resolved'",
+            portfolio.customer_id,
+        )
 
     assert portfolio.kinds()[:3] == ["opened", "cleared", "reopened"]
     alert = by_group(portfolio)[None]
-    assert alert["status"] == "open"
+    assert (alert["status"], alert["baseline_nu"]) == ("open", 60)
     # Measured against what is normal now, without the first episode.
     strata = alert["baseline_strata"]
     assert sum(s["x"] for s in strata) / sum(s["n"] for s in strata) == pytest.approx(0.1, abs=0.01)

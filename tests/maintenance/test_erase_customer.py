@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Connect
 from tests.database import Database
+from tests.drift.former_alerts import insert
 from tests.portfolio import Portfolio
 
 AS_OF = date(2026, 6, 1)
@@ -93,6 +94,20 @@ def test_all_of_one_customer_goes_and_nothing_of_another(owner: Database, worker
     assert owner.execute("SELECT FROM customer WHERE id = %s", doomed.customer_id) == []
     assert rows_of(other) == before
     assert owner.execute("SELECT * FROM customer WHERE id = %s", other.customer_id) == customer
+
+
+def test_an_alert_that_a_younger_one_mutes_goes_in_any_batch(
+    owner: Database, portfolio: Portfolio
+) -> None:
+    insert(portfolio, (20, None))
+    insert(portfolio, (10, None), group=None)
+    owner.execute("SELECT alerts.mute_groups(%s)", portfolio.customer_id)
+    assert [row["muted"] for row in portfolio.rows("alert")] == [True, False]
+
+    while not all(is_over for _, is_over in erase(owner, portfolio.customer_id, batch=1).values()):
+        pass
+
+    assert portfolio.rows("alert") == []
 
 
 def test_users_stay(owner: Database, worker: Database) -> None:
