@@ -14,6 +14,14 @@ def create_schema(name: str) -> RunSQL:
     )
 
 
+def grant_sign_in() -> RunSQL:
+    """Let the API's login call what it is allowed to before it has become anybody."""
+    return RunSQL(
+        sql="GRANT USAGE ON SCHEMA tenancy TO claimdrift_web",
+        reverse_sql="REVOKE USAGE ON SCHEMA tenancy FROM claimdrift_web",
+    )
+
+
 def grant_queue() -> RunSQL:
     """Let the worker use procrastinate's queue, whose tables and functions the owner has made.
 

@@ -18,6 +18,7 @@ WRITTEN_BY_FUNCTIONS = [
     "alert",
     "alert_judgment",
     "alert_transition",
+    "api_token",
     "audit_entry",
     "claim",
     "drift_event",
@@ -28,7 +29,14 @@ WRITTEN_BY_FUNCTIONS = [
     "upload_error",
 ]
 APPEND_ONLY = ["alert_transition", "audit_entry", "erasure_receipt"]
-GLOBAL_TABLES = ["customer", "erasure_receipt", "user", "user_groups", "user_user_permissions"]
+GLOBAL_TABLES = [
+    "customer",
+    "erasure_receipt",
+    "login_throttle",
+    "user",
+    "user_groups",
+    "user_user_permissions",
+]
 
 
 @dataclass(frozen=True)

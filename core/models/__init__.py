@@ -1,5 +1,6 @@
 """The tables: who owns the data, then ingest, claims, drift and alerts as it flows."""
 
+from core.models.access import ApiToken, LoginThrottle
 from core.models.alerts import Alert, AlertJudgment, AlertRule, AlertTransition
 from core.models.claims import Claim, CptGroup, CptMapping, Payer, PayerAlias
 from core.models.drift import DriftEvent, DriftMeasurement, DriftRun, DriftSettings
@@ -11,6 +12,7 @@ __all__ = [
     "AlertJudgment",
     "AlertRule",
     "AlertTransition",
+    "ApiToken",
     "AuditEntry",
     "Claim",
     "CptGroup",
@@ -21,6 +23,7 @@ __all__ = [
     "DriftRun",
     "DriftSettings",
     "ErasureReceipt",
+    "LoginThrottle",
     "Membership",
     "Payer",
     "PayerAlias",

@@ -261,6 +261,9 @@ class Alert(TenantModel):
                 fields=["customer", "payer", "cpt_group", "metric", "direction", "-id"],
                 name="alert_identity_idx",
             ),
+            models.Index(fields=["customer", "status", "id"], name="alert_status_idx"),
+            models.Index(fields=["customer", "last_seen_as_of", "id"], name="alert_last_seen_idx"),
+            models.Index(fields=["customer", "peak_severity", "id"], name="alert_severity_idx"),
         ]
 
     def __str__(self) -> str:

@@ -27,15 +27,27 @@ def remap_triggers() -> list[StatementTrigger]:
 
 
 class Payer(TenantModel):
-    """An insurer that decides this customer's claims."""
+    """An insurer that decides this customer's claims.
+
+    One that was merged into another keeps its history; its claims follow the alias.
+    """
 
     name = models.CharField(max_length=200)
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         db_table = "payer"
         constraints = [
             *tenant_table("payer", tenant=EDIT, platform=EDIT),
+            refers_to("payer", "merged_into_id", "payer"),
             UniqueConstraint("customer", Lower("name"), name="payer_customer_name_key"),
             CheckConstraint(condition=~Q(name=""), name="payer_name_check"),
         ]
@@ -125,7 +137,8 @@ class Claim(TenantModel):
         DENIED = "DENIED"
         PENDING = "PENDING"
 
-    claim_number = models.CharField(max_length=64)
+    # Sorted as bytes, so that a search for what numbers begin with can use the key's index.
+    claim_number = models.CharField(max_length=64, db_collation="C")
     line_number = models.IntegerField(db_default=1)
     payer = models.ForeignKey(
         Payer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
@@ -192,6 +205,16 @@ class Claim(TenantModel):
                 fields=["customer", "first_decided_date"],
                 include=["payer", "cpt_group", "first_outcome", "submitted_date"],
                 name="claim_detection_idx",
+            ),
+            # For filters. Without an id at the end equal keys share their space.
+            models.Index(fields=["customer", "payer", "cpt_group"], name="claim_payer_idx"),
+            models.Index(fields=["customer", "cpt"], name="claim_cpt_idx"),
+            models.Index(fields=["customer", "outcome"], name="claim_outcome_idx"),
+            models.Index(fields=["customer", "submitted_date"], name="claim_submitted_idx"),
+            models.Index(
+                fields=["customer", "denial_code"],
+                condition=Q(denial_code__isnull=False),
+                name="claim_denial_code_idx",
             ),
         ]
 

@@ -6,9 +6,9 @@ from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 from django.db.models.functions import Now
 
-from core.constraints import refers_to, tenant_table
+from core.constraints import Reference, refers_to, tenant_table
 from core.models.claims import CptGroup, Payer
-from core.models.tenancy import TenantModel, audit_triggers
+from core.models.tenancy import TenantModel, User, audit_triggers
 from core.triggers import StatementTrigger
 
 
@@ -84,6 +84,7 @@ class DriftRun(TenantModel):
     """
 
     class Status(models.TextChoices):
+        QUEUED = "queued"
         RUNNING = "running"
         COMPLETED = "completed"
         FAILED = "failed"
@@ -106,6 +107,15 @@ class DriftRun(TenantModel):
     events_found = models.IntegerField(db_default=0)
     parameters = models.JSONField(db_default={})
     error = models.TextField(db_default="", blank=True)
+    requested_by = models.ForeignKey(
+        User,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    requested_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True)
 
@@ -114,8 +124,20 @@ class DriftRun(TenantModel):
         constraints = [
             *tenant_table("drift_run"),
             refers_to("drift_run", "measurement_run_id", "drift_run"),
+            Reference(
+                name="drift_run_requested_by_fk",
+                columns=["requested_by_id"],
+                to="user",
+                to_columns=["id"],
+            ),
+            # Asked for twice, it runs once.
+            UniqueConstraint(
+                fields=["customer", "as_of"],
+                condition=Q(status="queued"),
+                name="drift_run_customer_queued_key",
+            ),
             CheckConstraint(
-                condition=Q(status__in=["running", "completed", "failed"]),
+                condition=Q(status__in=["queued", "running", "completed", "failed"]),
                 name="drift_run_status_check",
             ),
             CheckConstraint(

@@ -16,6 +16,7 @@ class Upload(TenantModel):
         RECEIVED = "received"
         COMPLETED = "completed"
         FAILED = "failed"
+        REPEATED = "repeated"
         SUPERSEDED = "superseded"
 
     filename = models.CharField(max_length=255)
@@ -24,6 +25,7 @@ class Upload(TenantModel):
     status = models.CharField(max_length=10, choices=Status, db_default=Status.RECEIVED)
     strict = models.BooleanField(db_default=False)
     correct = models.BooleanField(db_default=False)
+    force = models.BooleanField(db_default=False)
     rows_total = models.BigIntegerField(db_default=0)
     rows_inserted = models.BigIntegerField(db_default=0)
     rows_updated = models.BigIntegerField(db_default=0)
@@ -54,7 +56,9 @@ class Upload(TenantModel):
                 name="upload_customer_completed_key",
             ),
             CheckConstraint(
-                condition=Q(status__in=["received", "completed", "failed", "superseded"]),
+                condition=Q(
+                    status__in=["received", "completed", "failed", "repeated", "superseded"]
+                ),
                 name="upload_status_check",
             ),
             CheckConstraint(

@@ -108,6 +108,14 @@ class Customer(models.Model):
                 operation=pgtrigger.Update,
                 call="tenancy.check_time_zone(c.time_zone) FROM changed AS c",
             ),
+            StatementTrigger(
+                name="stop_suspended",
+                operation=pgtrigger.Update,
+                call=(
+                    "tenancy.stop_suspended("
+                    "(SELECT array_agg(c.id ORDER BY c.id) FROM changed AS c))"
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -166,7 +174,14 @@ class Membership(TenantModel):
                 condition=Q(role__in=["admin", "member"]), name="membership_role_check"
             ),
         ]
-        triggers = audit_triggers("membership")
+        triggers = [
+            *audit_triggers("membership"),
+            StatementTrigger(
+                name="revoke_tokens",
+                operation=pgtrigger.Delete,
+                call="tenancy.revoke_tokens(f.customer_id, f.user_id) FROM former AS f",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.role} {self.user_id}"

@@ -43,14 +43,22 @@ RULES = [
         (function("stats.f()"),),
     ),
     Rule(
-        "the logins may call no function but through a role",
+        "the logins may call no function but through a role, or to sign in",
         OUR_FUNCTIONS
         + """
         SELECT name FROM our, aclexplode(proacl) AS acl
         WHERE acl.grantee::regrole::text NOT IN
             ('claimdrift_owner', 'claimdrift_tenant', 'claimdrift_platform')
+            AND (acl.grantee::regrole::text, proname) NOT IN (
+                ('claimdrift_web', 'authenticate'),
+                ('claimdrift_web', 'count_login'),
+                ('claimdrift_web', 'forgive_login')
+            )
         """,
-        ("GRANT EXECUTE ON FUNCTION tenancy.authorize TO claimdrift_web",),
+        (
+            "GRANT EXECUTE ON FUNCTION tenancy.authorize TO claimdrift_web",
+            "GRANT EXECUTE ON FUNCTION tenancy.authenticate TO claimdrift_worker",
+        ),
     ),
     Rule(
         "everybody may do nothing",
