@@ -36,6 +36,9 @@ LEAVE = """
 """
 
 
+PLATFORM = ENTER.replace("claimdrift_tenant", "claimdrift_platform")
+
+
 @contextmanager
 def tenant_context(
     customer_id: int, actor_id: int | None, *, using: str = DEFAULT_DB_ALIAS
@@ -45,11 +48,26 @@ def tenant_context(
     `actor_id` is the user that the audit trail names, None for nobody. Contexts nest. Raises
     TransactionManagementError outside of a transaction, where the settings would be gone at once.
     """
+    with _context(ENTER, str(customer_id), actor_id, using, "tenant_context"):
+        yield
+
+
+@contextmanager
+def platform_context(actor_id: int | None, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Work as claimdrift_platform, across customers; otherwise like `tenant_context`."""
+    with _context(PLATFORM, "", actor_id, using, "platform_context"):
+        yield
+
+
+@contextmanager
+def _context(
+    enter: str, customer_id: str, actor_id: int | None, using: str, name: str
+) -> Iterator[None]:
     connection = connections[using]
     if not connection.in_atomic_block:
-        raise TransactionManagementError("tenant_context needs a transaction around it.")
+        raise TransactionManagementError(f"{name} needs a transaction around it.")
     with connection.cursor() as cursor:
-        cursor.execute(ENTER, [str(customer_id), "" if actor_id is None else str(actor_id)])
+        cursor.execute(enter, [customer_id, "" if actor_id is None else str(actor_id)])
         former: tuple[str, str, str] = cursor.fetchone()[:3]
     # A transaction that is bound to be rolled back needs no leaving: that restores the settings.
     try:

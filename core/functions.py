@@ -6,7 +6,8 @@ One wrapper per function, keyword-only, under the function's own name with its s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
@@ -19,15 +20,24 @@ def _value(sql: str, **parameters: Any) -> Any:
     return None if row is None else row[0]
 
 
+def _call(function: str, **parameters: Any) -> Any:
+    """Call a function by name and with named parameters, each without its `p_`."""
+    named = ", ".join(f"p_{name} => %({name})s" for name in parameters)
+    return _value(f"SELECT {function}({named})", **parameters)
+
+
+def _row(sql: str, **parameters: Any) -> dict[str, Any] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        row = cursor.fetchone()
+        return (
+            None if row is None else dict(zip((c[0] for c in cursor.description), row, strict=True))
+        )
+
+
 def drift_detect(*, customer_id: int, as_of: date | None = None, trigger: str = "manual") -> int:
     """Detect drift for one customer as of a day (None: today there). Returns the drift_run's id."""
-    run_id: int = _value(
-        "SELECT drift.detect(p_customer_id => %(customer_id)s, p_as_of => %(as_of)s,"
-        " p_trigger => %(trigger)s)",
-        customer_id=customer_id,
-        as_of=as_of,
-        trigger=trigger,
-    )
+    run_id: int = _call("drift.detect", customer_id=customer_id, as_of=as_of, trigger=trigger)
     return run_id
 
 
@@ -57,12 +67,8 @@ def drift_queue_detection(
     *, customer_id: int, as_of: date | None = None, trigger: str = "manual"
 ) -> int | None:
     """Queue detection for one customer. Returns the job's id, None if one is waiting already."""
-    job_id: int | None = _value(
-        "SELECT drift.queue_detection(p_customer_id => %(customer_id)s, p_as_of => %(as_of)s,"
-        " p_trigger => %(trigger)s)",
-        customer_id=customer_id,
-        as_of=as_of,
-        trigger=trigger,
+    job_id: int | None = _call(
+        "drift.queue_detection", customer_id=customer_id, as_of=as_of, trigger=trigger
     )
     return job_id
 
@@ -127,7 +133,237 @@ def ingest_merge(
 
 def ingest_remap_claims(*, customer_id: int) -> int:
     """Apply changed aliases and mappings to all claims. Returns how many claim lines moved."""
-    moved: int = _value(
-        "SELECT ingest.remap_claims(p_customer_id => %(customer_id)s)", customer_id=customer_id
-    )
+    moved: int = _call("ingest.remap_claims", customer_id=customer_id)
     return moved
+
+
+def tenancy_authenticate(*, digest: str) -> dict[str, Any] | None:
+    """Whose token this is: the columns of tenancy.authenticate; None for nobody's."""
+    return _row("SELECT * FROM tenancy.authenticate(p_digest => %(digest)s)", digest=digest)
+
+
+def alerts_acknowledge(*, customer_id: int, alert_id: int, actor_id: int | None, note: str) -> int:
+    """Acknowledge an open alert. Returns its new version."""
+    found: int = _call(
+        "alerts.acknowledge",
+        customer_id=customer_id,
+        alert_id=alert_id,
+        actor_id=actor_id,
+        note=note,
+    )
+    return found
+
+
+def alerts_reopen(*, customer_id: int, alert_id: int, actor_id: int | None, note: str) -> int:
+    """Reopen a resolved alert. Returns its new version."""
+    found: int = _call(
+        "alerts.reopen", customer_id=customer_id, alert_id=alert_id, actor_id=actor_id, note=note
+    )
+    return found
+
+
+def alerts_resolve(
+    *, customer_id: int, alert_id: int, actor_id: int | None, note: str, new_normal: bool
+) -> int:
+    """Resolve a live alert. Returns its new version."""
+    found: int = _call(
+        "alerts.resolve",
+        customer_id=customer_id,
+        alert_id=alert_id,
+        actor_id=actor_id,
+        note=note,
+        new_normal=new_normal,
+    )
+    return found
+
+
+def alerts_judge(
+    *,
+    customer_id: int,
+    alert_id: int,
+    user_id: int,
+    verdict: str,
+    recovered_amount: Decimal | None,
+    note: str,
+) -> int:
+    """Record a user's verdict on an alert. Returns the judgment's id."""
+    found: int = _call(
+        "alerts.judge",
+        customer_id=customer_id,
+        alert_id=alert_id,
+        user_id=user_id,
+        verdict=verdict,
+        recovered_amount=recovered_amount,
+        note=note,
+    )
+    return found
+
+
+def drift_newest_as_of(*, customer_id: int) -> date | None:
+    """Where a customer's alerts stand: the newest day that was applied; None before the first."""
+    found: date | None = _call("drift.newest_as_of", customer_id=customer_id)
+    return found
+
+
+def tenancy_revoke_token(*, customer_id: int, token_id: int) -> bool:
+    """End a token of a customer. Returns whether there was one."""
+    found: bool = _call("tenancy.revoke_token", customer_id=customer_id, token_id=token_id)
+    return found
+
+
+def tenancy_revoke_superuser_token(*, token_id: int) -> bool:
+    """End a superuser's token. Returns whether there was one."""
+    found: bool = _call("tenancy.revoke_superuser_token", token_id=token_id)
+    return found
+
+
+def tenancy_local_date(*, customer_id: int) -> date:
+    """Today in the customer's time zone."""
+    today: date = _value(
+        "SELECT tenancy.local_date(p_customer_id => %(customer_id)s, p_at => now())",
+        customer_id=customer_id,
+    )
+    return today
+
+
+# MERGE: the following come from the other parts.
+
+
+def tenancy_count_login(*, account: str, address: str) -> int:
+    """Count an attempt to sign in. Returns the seconds to wait; 0: go on."""
+    found: int = _call("tenancy.count_login", account=account, address=address)
+    return found
+
+
+def tenancy_forgive_login(*, account: str) -> None:
+    """Forget the attempts of an account."""
+    _call("tenancy.forgive_login", account=account)
+
+
+def tenancy_create_token(
+    *,
+    customer_id: int,
+    user_id: int,
+    name: str,
+    prefix: str,
+    digest: str,
+    scope: str,
+    expires_at: datetime,
+) -> int:
+    """Add a token for a member. Returns its id."""
+    found: int = _call(
+        "tenancy.create_token",
+        customer_id=customer_id,
+        user_id=user_id,
+        name=name,
+        prefix=prefix,
+        digest=digest,
+        scope=scope,
+        expires_at=expires_at,
+    )
+    return found
+
+
+def tenancy_create_superuser_token(
+    *, user_id: int, name: str, prefix: str, digest: str, scope: str, expires_at: datetime
+) -> int:
+    """Add a token for a superuser. Returns its id."""
+    found: int = _call(
+        "tenancy.create_superuser_token",
+        user_id=user_id,
+        name=name,
+        prefix=prefix,
+        digest=digest,
+        scope=scope,
+        expires_at=expires_at,
+    )
+    return found
+
+
+def tenancy_add_member(*, customer_id: int, email: str, name: str, role: str) -> int:
+    """Add a member. Returns the membership id."""
+    found: int = _call(
+        "tenancy.add_member", customer_id=customer_id, email=email, name=name, role=role
+    )
+    return found
+
+
+def tenancy_change_role(*, customer_id: int, membership_id: int, role: str) -> None:
+    """Change a role."""
+    _call("tenancy.change_role", customer_id=customer_id, membership_id=membership_id, role=role)
+
+
+def tenancy_remove_member(*, customer_id: int, membership_id: int) -> None:
+    """Remove a member."""
+    _call("tenancy.remove_member", customer_id=customer_id, membership_id=membership_id)
+
+
+def ingest_merge_payers(
+    *, customer_id: int, payer_id: int, into_payer_id: int, actor_id: int | None
+) -> None:
+    """Merge a payer."""
+    _call(
+        "ingest.merge_payers",
+        customer_id=customer_id,
+        payer_id=payer_id,
+        into_payer_id=into_payer_id,
+        actor_id=actor_id,
+    )
+
+
+def drift_request_run(*, customer_id: int, as_of: date | None) -> int:
+    """Queue a run."""
+    found: int = _call("drift.request_run", customer_id=customer_id, as_of=as_of)
+    return found
+
+
+def ingest_receive_upload(
+    *,
+    customer_id: int,
+    filename: str,
+    sha256: str,
+    size_bytes: int,
+    strict: bool,
+    correct: bool,
+    force: bool,
+) -> int:
+    """Receive an upload."""
+    found: int = _call(
+        "ingest.receive_upload",
+        customer_id=customer_id,
+        filename=filename,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        strict=strict,
+        correct=correct,
+        force=force,
+    )
+    return found
+
+
+def ingest_add_chunk(*, customer_id: int, upload_id: int, number: int, content: bytes) -> None:
+    """Add a chunk."""
+    _call(
+        "ingest.add_chunk",
+        customer_id=customer_id,
+        upload_id=upload_id,
+        number=number,
+        content=content,
+    )
+
+
+def ingest_queue_upload(*, customer_id: int, upload_id: int) -> int:
+    """Queue an upload."""
+    found: int = _call("ingest.queue_upload", customer_id=customer_id, upload_id=upload_id)
+    return found
+
+
+def drift_payer_summary(*, customer_id: int, start: date, end: date) -> dict[int, dict[str, Any]]:
+    """What each payer decided from `start` to `end`, both inclusive, by payer id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM drift.payer_summary(p_customer_id => %s, p_start => %s, p_end => %s)",
+            [customer_id, start, end],
+        )
+        names = [column[0] for column in cursor.description[1:]]
+        return {row[0]: dict(zip(names, row[1:], strict=True)) for row in cursor.fetchall()}

@@ -39,8 +39,14 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.postgres",
+    "django.contrib.staticfiles",
     "procrastinate.contrib.django",
     "pgtrigger",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "api",
 ]
 AUTH_USER_MODEL = "core.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -48,7 +54,57 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-MIDDLEWARE: list[str] = []
+ROOT_URLCONF = "api.urls"
+APPEND_SLASH = False
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+STATIC_URL = "static/"
+MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", default=1_000_000, minimum=1000)
+MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", default=1_000_000_000, minimum=1000)
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["api.access.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["api.access.RolePermission"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "api.schema.ApiSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "api.errors.handle_exception",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": 0,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "claimdrift",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "CONTACT": {"name": "claimdrift", "url": "https://claimdrift.dev"},
+    "LICENSE": {"name": "Proprietary", "url": "https://claimdrift.dev/licence"},
+    "SERVERS": [{"url": "/", "description": "This installation"}],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_NO_READ_ONLY_REQUIRED": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATION_PARAMETERS": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "MetricEnum": "core.models.drift.Metric",
+        "DriftDirectionEnum": "core.models.drift.Direction",
+        "RuleDirectionEnum": "core.models.AlertRule.Direction",
+        "LevelEnum": "core.models.alerts.Level",
+        "AlertStatusEnum": "core.models.Alert.Status",
+        "UploadStatusEnum": "core.models.Upload.Status",
+        "RunStatusEnum": "core.models.DriftRun.Status",
+        "CustomerStatusEnum": "core.models.Customer.Status",
+        "OutcomeEnum": "core.models.Claim.Outcome",
+        "ScopeEnum": "core.models.ApiToken.Scope",
+        "RoleEnum": "core.models.Membership.Role",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "api.schema.add_examples",
+    ],
+}
 USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -1,0 +1,253 @@
+"""Pages by key: each begins where the former ended, whatever was added or deleted meanwhile.
+
+The key is the ordering's column and the id, so that ties are no problem; NULLs sort where
+PostgreSQL puts them (last, or first when descending). A cursor is signed, and bound to the list,
+its filters and ordering, and the customer: one from elsewhere is refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.core import signing
+from django.db.models import Q, QuerySet
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+DEFAULT_SIZE: Final = 25
+MAX_SIZE: Final = 100
+# Counted exactly up to here: a count of everything would take longer than the page.
+MAX_COUNT: Final = 10_000
+SALT: Final = "claimdrift.cursor"
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """One column, and the id in the same direction."""
+
+    field: str
+    descending: bool
+    nullable: bool
+
+    @classmethod
+    def parse(cls, text: str, model: Any) -> "Ordering":
+        field = text.removeprefix("-")
+        return cls(field, text.startswith("-"), model._meta.get_field(field).null)
+
+    def apply(self, queryset: QuerySet[Any], *, backward: bool) -> QuerySet[Any]:
+        sign = "-" if self.descending != backward else ""
+        fields = [self.field] if self.field == "id" else [self.field, "id"]
+        return queryset.order_by(*(sign + field for field in fields))
+
+    def key(self, row: Any) -> list[Any]:
+        value = getattr(row, self.field)
+        if isinstance(value, date | datetime):
+            value = value.isoformat()
+        return [row.pk] if self.field == "id" else [value, row.pk]
+
+    def beyond(self, key: list[Any], *, backward: bool) -> Q:
+        """The rows that come after a key, or before it."""
+        descending = self.descending != backward
+        strictly, at_least = ("lt", "lte") if descending else ("gt", "gte")
+        tie = Q(**{f"id__{strictly}": key[-1]})
+        if self.field == "id":
+            return tie
+        value = key[0]
+        is_null = Q(**{f"{self.field}__isnull": True})
+        if value is None:
+            return (~is_null | tie) if descending else (is_null & tie)
+        further = Q(**{f"{self.field}__{strictly}": value}) | Q(**{self.field: value}) & tie
+        if self.nullable and not descending:
+            return further | is_null
+        # Says the same twice, for the index to start in the right place.
+        return Q(**{f"{self.field}__{at_least}": value}) & further
+
+
+class KeysetPagination(BasePagination):
+    """`?page_size=`, `?cursor=`; the envelope of every list."""
+
+    page_size = DEFAULT_SIZE
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.request = request
+        self.binding = _binding(request, view)
+        self.ordering = Ordering.parse(view.chosen_ordering(), queryset.model)
+        size = _size(request)
+        key, backward = self._position()
+
+        self.count, self.count_is_exact = bounded_count(queryset)
+        page = self.ordering.apply(queryset, backward=backward)
+        if key is not None:
+            page = page.filter(self.ordering.beyond(key, backward=backward))
+        rows = list(page[: size + 1])
+        is_more = len(rows) > size
+        rows = rows[:size]
+        if backward:
+            rows.reverse()
+
+        ends = (self.ordering.key(rows[0]), self.ordering.key(rows[-1])) if rows else (key, key)
+        self._set_links(key, ends, backward=backward, is_more=is_more)
+        return rows
+
+    def paginate_rows(
+        self, rows: list[dict[str, Any]], identity: str, request: Request, view: Any
+    ) -> list[dict[str, Any]]:
+        """The same for rows that are all here; NULLs last, or first when descending."""
+        self.request = request
+        self.binding = _binding(request, view)
+        text = view.chosen_ordering()
+        field = text.removeprefix("-")
+        size = _size(request)
+        key, backward = self._position()
+
+        def place(value: Any, number: int) -> tuple[bool, Any, int]:
+            return value is None, value or 0, number
+
+        def place_of(row: dict[str, Any]) -> tuple[bool, Any, int]:
+            return place(row[field], row[identity])
+
+        descending = text.startswith("-") != backward
+        rows = sorted(rows, key=place_of, reverse=descending)
+        self.count, self.count_is_exact = min(len(rows), MAX_COUNT), len(rows) <= MAX_COUNT
+        if key is not None:
+            start = place(*key)
+            rows = [
+                row
+                for row in rows
+                if (place_of(row) < start if descending else place_of(row) > start)
+            ]
+        is_more = len(rows) > size
+        rows = rows[:size]
+        if backward:
+            rows.reverse()
+        keys = [[row[field], row[identity]] for row in rows]
+        ends = (keys[0], keys[-1]) if keys else (key, key)
+        self._set_links(key, ends, backward=backward, is_more=is_more)
+        return rows
+
+    def _set_links(
+        self,
+        key: list[Any] | None,
+        ends: tuple[list[Any] | None, list[Any] | None],
+        *,
+        backward: bool,
+        is_more: bool,
+    ) -> None:
+        first, last = ends
+        has_next = backward or is_more
+        has_previous = is_more if backward else key is not None
+        self.next = self._link(last, backward=False) if has_next and last else None
+        self.previous = self._link(first, backward=True) if has_previous and first else None
+
+    def _position(self) -> tuple[list[Any] | None, bool]:
+        text = self.request.query_params.get("cursor")
+        if text is None:
+            return None, False
+        try:
+            content = signing.loads(text, salt=SALT)
+        except signing.BadSignature:
+            content = None
+        if content is None or content["b"] != self.binding:
+            raise ValidationError(
+                {"cursor": "This cursor isn't one of this list with these filters. Start without."}
+            )
+        return content["k"], content["r"]
+
+    def _link(self, key: list[Any], *, backward: bool) -> str:
+        cursor = signing.dumps({"b": self.binding, "k": key, "r": backward}, salt=SALT)
+        query = self.request.query_params.dict() | {"cursor": cursor}
+        return f"{self.request.build_absolute_uri(self.request.path)}?{urlencode(query)}"
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {
+                "count": self.count,
+                "count_exact": self.count_is_exact,
+                "next": self.next,
+                "previous": self.previous,
+                "results": data,
+            }
+        )
+
+    def get_paginated_response_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        def link(which: str) -> dict[str, Any]:
+            return {
+                "type": ["string", "null"],
+                "format": "uri",
+                "description": f"The {which} page; null where there is none.",
+            }
+
+        return {
+            "type": "object",
+            "description": "One page of a list.",
+            "required": ["count", "count_exact", "next", "previous", "results"],
+            "additionalProperties": False,
+            "properties": {
+                "count": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": MAX_COUNT,
+                    "description": "How many there are on all pages; at most 10000.",
+                },
+                "count_exact": {
+                    "type": "boolean",
+                    "description": "Whether that is exact; false: there are more than 10000.",
+                },
+                "next": link("next"),
+                "previous": link("previous"),
+                "results": dict(schema) | {"description": "The page itself."},
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": "cursor",
+                "in": "query",
+                "required": False,
+                "description": "Where to go on: as it is in `next` and `previous`.",
+                "schema": {"type": "string", "minLength": 1},
+            },
+            {
+                "name": "page_size",
+                "in": "query",
+                "required": False,
+                "description": f"How many to a page, {DEFAULT_SIZE} by default.",
+                "schema": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_SIZE,
+                    "default": DEFAULT_SIZE,
+                },
+            },
+        ]
+
+
+def bounded_count(queryset: QuerySet[Any]) -> tuple[int, bool]:
+    """How many rows there are, and whether that is exact; counts no more than MAX_COUNT."""
+    count = queryset.order_by()[: MAX_COUNT + 1].count()
+    return min(count, MAX_COUNT), count <= MAX_COUNT
+
+
+def _size(request: Request) -> int:
+    text = request.query_params.get("page_size", str(DEFAULT_SIZE))
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_SIZE):
+        raise ValidationError({"page_size": f"Give a whole number from 1 to {MAX_SIZE}."})
+    return int(text)
+
+
+def _binding(request: Request, view: Any) -> str:
+    """What a cursor is good for: this list, of this customer, so filtered and ordered."""
+    parameters = sorted(
+        (name, value)
+        for name, value in request.query_params.items()
+        if name not in {"cursor", "page_size"}
+    )
+    text = json.dumps([request.path, view.customer_id, view.chosen_ordering(), parameters])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
