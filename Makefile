@@ -1,7 +1,7 @@
 # claimdrift. Everything runs in .venv, which the targets build and keep up to date by themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint psql perf clean
+.PHONY: help demo test test-all lint docs-check psql perf clean
 
 # The first Python that is new enough; `make PYTHON=...` names another.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -12,6 +12,8 @@ VENV_PYTHON := .venv/bin/python
 # psql need less than the tests do.
 INSTALLED := .venv/.installed
 TOOLS := .venv/.tools-installed
+# The linter of OpenAPI documents is an npm package; Node comes from PyPI with the tools.
+REDOCLY := tests/openapi/node_modules/@redocly/cli/bin/cli.js
 PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 help: ## List these targets
@@ -20,10 +22,10 @@ help: ## List these targets
 demo: $(INSTALLED) ## From nothing to alerts, on the embedded server, checked and then repeated
 	@env -u DATABASE_URL $(VENV_PYTHON) manage.py demo
 
-test: lint ## All that a change must pass: lint, types, tests
+test: lint docs-check ## All that a change must pass: lint, types, tests
 	$(PYTEST)
 
-test-all: lint ## The same with the long tests
+test-all: lint docs-check ## The same with the long tests
 	$(PYTEST) -m "long or not long"
 
 lint: $(TOOLS) ## Style and types of Python and SQL
@@ -31,6 +33,12 @@ lint: $(TOOLS) ## Style and types of Python and SQL
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy .
 	$(VENV_PYTHON) -m sqlfluff lint sql
+
+docs-check: $(REDOCLY) ## How much of the API is documented: 100 %, and valid
+	$(VENV_PYTHON) manage.py docs_check
+	$(VENV_PYTHON) manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
+	diff -u api/openapi.yaml .venv/openapi.yaml
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .venv/bin/node $(REDOCLY) lint --config tests/openapi/redocly.yaml api/openapi.yaml
 
 psql: $(INSTALLED) ## psql on the database: the embedded one, or that of DATABASE_URL
 	@if [ -n "$$DATABASE_URL" ]; then exec $(VENV_PYTHON) manage.py dbshell; \
@@ -63,4 +71,9 @@ $(TOOLS): requirements-dev.txt $(INSTALLED)
 	@echo "Installing the tools for tests and benchmarks ..."
 	@$(VENV_PYTHON) -m pip install -qq --no-input --disable-pip-version-check \
 		-r requirements-dev.txt
+	@touch $@
+
+$(REDOCLY): tests/openapi/package-lock.json $(TOOLS)
+	@echo "Installing the linter of OpenAPI documents ..."
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix tests/openapi --silent --no-audit --no-fund
 	@touch $@

@@ -1,6 +1,6 @@
 """Filters, search and ordering, as each list declares them; anything else is refused."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.db import models
@@ -8,7 +8,6 @@ from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 from django_filters.constants import EMPTY_VALUES
 from drf_spectacular.drainage import set_override
-from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
@@ -34,11 +33,21 @@ class BeginsWith(models.Lookup):
         return f"{left} ^@ {right}", (*left_parameters, *right_parameters)
 
 
-@extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})
-class IdFilter(filters.Filter):
+class Documented(filters.Filter):
+    """A filter that says what its values look like; `label` says what it is for."""
+
+    schema: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, *args: Any, label: str, **kwargs: Any) -> None:
+        super().__init__(*args, label=label, **kwargs)
+        set_override(self, "field", self.schema | {"description": label})
+
+
+class IdFilter(Documented):
     """The id of another object; one that doesn't exist finds nothing."""
 
     field_class = forms.IntegerField
+    schema = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
@@ -57,11 +66,11 @@ class IdListField(forms.CharField):
         return [int(word) for word in words]
 
 
-@extend_schema_field({"type": "string", "pattern": "^[0-9]{1,18}(,[0-9]{1,18})*$"})
-class IdListFilter(filters.Filter):
+class IdListFilter(Documented):
     """Any of several ids."""
 
     field_class = IdListField
+    schema = {"type": "string", "pattern": "^[0-9]{1,18}(,[0-9]{1,18}){0,99}$"}
 
     def __init__(self, *, field_name: str, **kwargs: Any) -> None:
         super().__init__(field_name=field_name, lookup_expr="in", **kwargs)
@@ -76,20 +85,24 @@ class WordListField(forms.MultipleChoiceField):
         return value.split(",") if value else []
 
 
-class WordListFilter(filters.Filter):
+class WordListFilter(Documented):
     """Any of several documented words."""
 
     field_class = WordListField
 
-    def __init__(self, *, field_name: str, choices: Any, **kwargs: Any) -> None:
-        super().__init__(field_name=field_name, lookup_expr="in", choices=choices, **kwargs)
+    def __init__(self, *, field_name: str, choices: Any, label: str, **kwargs: Any) -> None:
+        super().__init__(
+            field_name=field_name, lookup_expr="in", choices=choices, label=label, **kwargs
+        )
         words = "|".join(value for value, _ in choices)
-        set_override(self, "field", {"type": "string", "pattern": f"^({words})(,({words}))*$"})
+        pattern = f"^({words})(,({words}))*$"
+        set_override(self, "field", {"type": "string", "pattern": pattern, "description": label})
 
 
-@extend_schema_field({"type": "boolean"})
-class FlagFilter(filters.ChoiceFilter):
+class FlagFilter(Documented, filters.ChoiceFilter):
     """true or false."""
+
+    schema = {"type": "boolean"}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=[("true", "true"), ("false", "false")], **kwargs)
@@ -98,25 +111,28 @@ class FlagFilter(filters.ChoiceFilter):
         return qs if value in EMPTY_VALUES else super().filter(qs, value == "true")
 
 
-@extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
-class ShareFilter(filters.NumberFilter):
+class ShareFilter(Documented, filters.NumberFilter):
     """A number from 0 to 1."""
+
+    schema = {"type": "number", "minimum": 0, "maximum": 1}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=0, max_value=1, **kwargs)
 
 
-@extend_schema_field({"type": "string", "minLength": 1, "maxLength": 200})
-class TextFilter(filters.CharFilter):
+class TextFilter(Documented, filters.CharFilter):
     """Exactly this text."""
+
+    schema = {"type": "string", "minLength": 1, "maxLength": 200}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=200, strip=False, **kwargs)
 
 
-@extend_schema_field({"type": "string", "format": "date-time"})
-class TimeFilter(filters.IsoDateTimeFilter):
+class TimeFilter(Documented, filters.IsoDateTimeFilter):
     """A moment, with its time zone."""
+
+    schema = {"type": "string", "format": "date-time"}
 
 
 class PresenceFilter(FlagFilter):

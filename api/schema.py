@@ -31,6 +31,7 @@ TAGS: Final = {
     "alert-rules": "Which drifts become alerts, and how loud.",
     "alerts": "One for each thing that happened, from opening to resolution.",
     "audit": "Who changed what.",
+    "documentation": "What you are reading.",
 }
 DESCRIPTION: Final = """\
 Tells a medical practice when an insurer starts to deny more of its claims, or to decide them
@@ -93,6 +94,19 @@ HEADERS: Final = {
         "example": REQUEST_ID,
     }
 }
+LOCATION: Final = {
+    "Location": {
+        "description": "The address of what was made.",
+        "schema": {"type": "string", "format": "uri"},
+        "example": "https://claimdrift.example/api/v1/uploads/12",
+    }
+}
+OUTCOMES: Final = {
+    "200": "Done",
+    "201": "Added",
+    "202": "Taken; the worker does the rest",
+    "204": "Done; there is nothing to say",
+}
 RETRY_AFTER: Final = {
     "Retry-After": {
         "description": "Seconds after which to try again.",
@@ -151,6 +165,8 @@ class ApiSchema(AutoSchema):
     view: Any
 
     def get_tags(self) -> list[str]:
+        if self.path in {"/api/v1/schema", "/api/v1/docs", "/api/v1/redoc"}:
+            return ["documentation"]
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
 
     def get_summary(self) -> str | None:
@@ -191,8 +207,11 @@ class ApiSchema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        for response in operation["responses"].values():
+        for status, response in operation["responses"].items():
+            response["description"] = response.get("description") or OUTCOMES[status]
             response["headers"] = dict(HEADERS) | response.get("headers", {})
+            if status in {"201", "202"} and self.method == "POST" and "{" not in self.path:
+                response["headers"] |= LOCATION
         for code in self._errors():
             status, title = CODES[code]
             entry = operation["responses"].setdefault(
@@ -206,6 +225,8 @@ class ApiSchema(AutoSchema):
                 {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}},
             )
             content["examples"][code] = {"summary": title, "value": problem_example(code)}
+        if self.view.need() == Need.NOTHING:
+            operation["security"] = []
         operation["responses"]["default"] = {
             "description": "Any other error",
             "headers": dict(HEADERS),
@@ -230,7 +251,8 @@ class ApiSchema(AutoSchema):
         if has_body:
             yield from ("parse_error", "payload_too_large", "unsupported_media_type")
         if need == Need.NOTHING:
-            yield from ("authentication_failed", "permission_denied", "throttled")
+            if has_body:
+                yield from ("authentication_failed", "permission_denied", "throttled")
         else:
             yield from ("not_authenticated", "authentication_failed", "permission_denied")
         if "{" in self.path:
@@ -322,8 +344,11 @@ def add_examples(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
     """A postprocessing hook: examples for bodies and parameters, tags, the problem's schema."""
+    result["info"]["description"] = DESCRIPTION
     components = result["components"]["schemas"]
     components["Problem"] = PROBLEM
+    if "NullEnum" in components:
+        components["NullEnum"]["description"] = "Null, where a value may be left out."
     result["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     examples = _examples()
     for methods in result["paths"].values():
@@ -338,11 +363,17 @@ def add_examples(
                     if media_type in {"text/csv", "application/gzip"}:
                         content["schema"] = {"type": "string"}
                         example = CSV_EXAMPLE if media_type == "text/csv" else "(compressed)"
+                    if media_type in PAGE_EXAMPLES:
+                        example = PAGE_EXAMPLES[media_type]
                     if example is not None:
                         content["examples"] = {"example": {"value": example}}
     return result
 
 
+PAGE_EXAMPLES: Final[dict[str, Any]] = {
+    "text/html": "<!DOCTYPE html>",
+    "application/vnd.oai.openapi": {"openapi": "3.1.0"},
+}
 CSV_EXAMPLE: Final = (
     "claim_number,payer,cpt,submitted_date,decided_date,outcome\n"
     "A-1001,Aetna,99213,2026-05-02,2026-05-15,PAID\n"

@@ -187,7 +187,12 @@ class UploadFormSerializer(StrictSerializer):
         "correct": "Rows win over newer decisions and reset the first one.",
         "force": "Load it although the same file was loaded before.",
     }
-    example = {"strict": False}
+    example = {
+        "file": "(the bytes of the file)",
+        "strict": False,
+        "correct": False,
+        "force": False,
+    }
 
 
 class UploadErrorSerializer(StrictModelSerializer):
