@@ -184,8 +184,10 @@ class ApiSchema(AutoSchema):
                 "X-Request-ID",
                 str,
                 OpenApiParameter.HEADER,
-                description="An id for this request, to find it by: 8 to 64 letters and digits.",
-                pattern=r"^[A-Za-z0-9._-]{8,64}$",
+                description=(
+                    "An id for this request, to find it by in logs: 8 to 64 letters, digits, dots, "
+                    "hyphens or underscores. Anything else is replaced by a new one."
+                ),
             )
         ]
         if Need.NOTHING < self.view.need() < Need.SUPERUSER:
@@ -349,6 +351,9 @@ def add_examples(
     components["Problem"] = PROBLEM
     if "NullEnum" in components:
         components["NullEnum"]["description"] = "Null, where a value may be left out."
+    for name, schema in components.items():
+        if name.endswith("Request"):
+            schema["additionalProperties"] = False
     result["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     examples = _examples()
     for methods in result["paths"].values():
@@ -360,9 +365,9 @@ def add_examples(
             for body in bodies:
                 for media_type, content in body.get("content", {}).items():
                     example = _example_for(content.get("schema", {}), components, examples)
-                    if media_type in {"text/csv", "application/gzip"}:
-                        content["schema"] = {"type": "string"}
-                        example = CSV_EXAMPLE if media_type == "text/csv" else "(compressed)"
+                    if media_type == "text/csv":
+                        content["schema"] = {"type": "string", "minLength": 1}
+                        example = CSV_EXAMPLE
                     if media_type in PAGE_EXAMPLES:
                         example = PAGE_EXAMPLES[media_type]
                     if example is not None:

@@ -67,7 +67,7 @@ def spool(stream: IO[bytes], filename: str) -> Spooled:
 
 
 class CsvParser(BaseParser):
-    """The body is the file: `curl --data-binary @claims.csv -H 'Content-Type: text/csv'`."""
+    """The body is the file, gzip or not: `curl --data-binary @claims.csv`."""
 
     media_type = "text/csv"
 
@@ -81,12 +81,6 @@ class CsvParser(BaseParser):
             raise ParseError("The body ended early.")
         flags = {name: request.query_params.get(name, "false") for name in FLAGS}
         return {"file": spooled, **flags}
-
-
-class GzipParser(CsvParser):
-    """The same, compressed."""
-
-    media_type = "application/gzip"
 
 
 class FormParser(MultiPartParser):
@@ -251,7 +245,7 @@ class UploadViewSet(ListRetrieve):
     list_actions = frozenset({"errors"})
 
     def get_parsers(self) -> list[BaseParser]:
-        return [FormParser(), CsvParser(), GzipParser()]
+        return [FormParser(), CsvParser()]
 
     def parameters(self) -> set[str]:
         if self.action == "create":
@@ -269,15 +263,14 @@ class UploadViewSet(ListRetrieve):
     @extend_schema(
         summary="Send a file of claims",
         description=(
-            "Sends a CSV file, as a form with the field `file` or as the whole body "
-            "(`text/csv`, or `application/gzip`). It is kept until the worker has loaded it: poll "
+            "Sends a CSV file, gzip or not, as a form with the field `file` or as the whole body "
+            "(`text/csv`). It is kept until the worker has loaded it: poll "
             "the upload that `Location` names until its status isn't `received` any more. With "
             "the whole body, flags and file name are query parameters."
         ),
         request={
             "multipart/form-data": UploadFormSerializer,
             "text/csv": bytes,
-            "application/gzip": bytes,
         },
         responses={202: UploadSerializer},
     )
