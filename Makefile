@@ -1,7 +1,7 @@
 # claimdrift. Everything runs in .venv, which the targets build and keep up to date by themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint docs-check psql perf clean
+.PHONY: help demo test test-all lint docs-check debian psql perf clean
 
 # The first Python that is new enough; `make PYTHON=...` names another.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -12,20 +12,22 @@ VENV_PYTHON := .venv/bin/python
 # psql need less than the tests do.
 INSTALLED := .venv/.installed
 TOOLS := .venv/.tools-installed
+# What the tests need from Debian or Ubuntu: command=package.
+COMMANDS := chromium=chromium chromedriver=chromium-driver
 # The linter of OpenAPI documents is an npm package; Node comes from PyPI with the tools.
 REDOCLY := tests/openapi/node_modules/@redocly/cli/bin/cli.js
 PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(INSTALLED) ## From nothing to alerts, on the embedded server, checked and then repeated
 	@env -u DATABASE_URL $(VENV_PYTHON) manage.py demo
 
-test: lint docs-check ## All that a change must pass: lint, types, tests
+test: debian lint docs-check ## All that a change must pass: lint, types, tests
 	$(PYTEST)
 
-test-all: lint docs-check ## The same with the long tests
+test-all: debian lint docs-check ## The same with the long tests
 	$(PYTEST) -m "long or not long"
 
 lint: $(TOOLS) ## Style and types of Python and SQL
@@ -39,6 +41,16 @@ docs-check: $(REDOCLY) ## How much of the API is documented: 100 %, and valid
 	$(VENV_PYTHON) manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
 	diff -u api/openapi.yaml .venv/openapi.yaml
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .venv/bin/node $(REDOCLY) lint --config tests/openapi/redocly.yaml api/openapi.yaml
+
+debian: ## What the tests need from Debian or Ubuntu: installs it when root, or says so
+	@missing=; for command in $(COMMANDS); do \
+		command -v $${command%=*} >/dev/null || missing="$$missing $${command#*=}"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing$$missing ..."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+			--no-install-recommends $$missing >/dev/null; \
+	elif [ -n "$$missing" ]; then \
+		echo "The tests need packages that are missing here: apt-get install$$missing" >&2; exit 1; fi
 
 psql: $(INSTALLED) ## psql on the database: the embedded one, or that of DATABASE_URL
 	@if [ -n "$$DATABASE_URL" ]; then exec $(VENV_PYTHON) manage.py dbshell; \

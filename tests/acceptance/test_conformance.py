@@ -57,7 +57,7 @@ def practice(owner: Database, worker: Database) -> Office:
 
 def run(server: str, token: str, *options: str) -> tuple[int, str]:
     """Returns the exit code and what was printed."""
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).parent / "schemathesis",
         "run",
         ROOT / "api/openapi.yaml",

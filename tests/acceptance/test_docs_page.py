@@ -47,7 +47,8 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 def complaints(browser: webdriver.Chrome) -> list[str]:
     """What the browser's console complains about: blocked by CSP, not found, script errors."""
-    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    log = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
 
 
 def addresses(browser: webdriver.Chrome) -> list[str]:
