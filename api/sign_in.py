@@ -192,6 +192,9 @@ class LogoutView(ContextView):
     def allows_read_scope(self) -> bool:
         return True
 
+    def prepare(self, request: Request) -> None:
+        """There is no body to read."""
+
     @extend_schema(
         operation_id="auth_logout",
         summary="Sign out",

@@ -1,10 +1,11 @@
 """Uploads: files of claims on their way in."""
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
@@ -29,12 +30,18 @@ FLAGS = ("strict", "correct", "force")
 
 @dataclass(frozen=True)
 class Spooled:
-    """A file as it arrived: on disk, so that a slow client holds no transaction open."""
+    """A file that has arrived, on disk if it is large: a slow client holds no transaction open."""
 
-    file: BinaryIO
+    file: Any
+    filename: str
     sha256: str
     size_bytes: int
-    filename: str
+
+    @classmethod
+    def of(cls, file: Any, filename: str) -> "Spooled":
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256")
+        return cls(file, filename, digest.hexdigest(), file.tell())
 
     def chunks(self) -> Iterator[bytes]:
         self.file.seek(0)
@@ -54,18 +61,6 @@ def check_length(request: Any) -> int:
     return length
 
 
-def spool(stream: IO[bytes], filename: str) -> Spooled:
-    """Copy a stream to disk, with its digest."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with its request)
-    digest = hashlib.sha256()
-    size = 0
-    while chunk := stream.read(CHUNK_BYTES):
-        digest.update(chunk)
-        size += len(chunk)
-        file.write(chunk)
-    return Spooled(file, digest.hexdigest(), size, filename)
-
-
 class CsvParser(BaseParser):
     """The body is the file, gzip or not: `curl --data-binary @claims.csv`."""
 
@@ -76,7 +71,9 @@ class CsvParser(BaseParser):
     ) -> dict[str, Any]:
         request = parser_context["request"]
         length = check_length(request)
-        spooled = spool(stream, request.query_params.get("filename", "upload.csv"))
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the request)
+        shutil.copyfileobj(stream, file, CHUNK_BYTES)
+        spooled = Spooled.of(file, request.query_params.get("filename", "upload.csv"))
         if spooled.size_bytes != length:
             raise ParseError("The body ended early.")
         flags = {name: request.query_params.get(name, "false") for name in FLAGS}
@@ -102,7 +99,7 @@ class FormParser(MultiPartParser):
             raise ValidationError({"file": "Send the file in this field."})
         sent: Any = parsed.files["file"]
         flags = {name: parsed.data.get(name, "false") for name in FLAGS}
-        return {"file": spool(sent, sent.name), **flags}
+        return {"file": Spooled.of(sent.file, sent.name), **flags}
 
 
 class UploadSerializer(StrictModelSerializer):
