@@ -281,7 +281,10 @@ def tenancy_create_superuser_token(
 
 
 def tenancy_add_member(*, customer_id: int, email: str, name: str, role: str) -> int:
-    """Add a member. Returns the membership id."""
+    """Make the user with this address a member, adding one who isn't known.
+
+    Returns the membership's id.
+    """
     found: int = _call(
         "tenancy.add_member", customer_id=customer_id, email=email, name=name, role=role
     )
@@ -289,19 +292,19 @@ def tenancy_add_member(*, customer_id: int, email: str, name: str, role: str) ->
 
 
 def tenancy_change_role(*, customer_id: int, membership_id: int, role: str) -> None:
-    """Change a role."""
+    """Make a member an admin, or an admin a member."""
     _call("tenancy.change_role", customer_id=customer_id, membership_id=membership_id, role=role)
 
 
 def tenancy_remove_member(*, customer_id: int, membership_id: int) -> None:
-    """Remove a member."""
+    """End a membership, and with it the user's tokens for the customer."""
     _call("tenancy.remove_member", customer_id=customer_id, membership_id=membership_id)
 
 
 def ingest_merge_payers(
     *, customer_id: int, payer_id: int, into_payer_id: int, actor_id: int | None
 ) -> None:
-    """Merge a payer."""
+    """Make a payer a part of another for good. Its claims follow, by the worker."""
     _call(
         "ingest.merge_payers",
         customer_id=customer_id,
@@ -359,7 +362,12 @@ def ingest_queue_upload(*, customer_id: int, upload_id: int) -> int:
 
 
 def drift_payer_summary(*, customer_id: int, start: date, end: date) -> dict[int, dict[str, Any]]:
-    """What each payer decided from `start` to `end`, both inclusive, by payer id."""
+    """What each payer decided from `start` to `end`, both inclusive, by payer id.
+
+    The other columns of drift.payer_summary: counts are claim lines by their first determination,
+    rates shares of 1, medians days; `previous_...` the same for as many days before. None where
+    there are no lines. `open_alerts` are open or acknowledged.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT * FROM drift.payer_summary(p_customer_id => %s, p_start => %s, p_end => %s)",

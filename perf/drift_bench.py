@@ -25,8 +25,8 @@ BAR_SIMPLE = 2.0  # times the simple method
 BAR_NEIGHBOURS = 1.5  # times the same customer alone
 
 
-def add_customer(owner: Connection, slug: str, claims: int, groups: int) -> int:
-    """A customer whose `claims` were decided in the last 238 days, the guard band included."""
+def add_customer(owner: Connection, slug: str, claims: int, groups: int, days: int = 238) -> int:
+    """A customer whose `claims` were decided in the last `days`: 238 with the guard band."""
     [[customer_id]] = run(
         owner, "INSERT INTO customer (name, slug) VALUES (%s, %s) RETURNING id", slug, slug
     )
@@ -51,7 +51,7 @@ def add_customer(owner: Connection, slug: str, claims: int, groups: int) -> int:
         WITH drawn AS MATERIALIZED (
             SELECT
                 n,
-                %s::date - 1 - (random() * 237)::int AS decided,
+                %s::date - 1 - (random() * %s)::int AS decided,
                 (5 + random() * random() * 40)::int AS days,
                 CASE WHEN random() < 0.1 THEN 'DENIED' ELSE 'PAID' END AS outcome,
                 1 + floor(power(random(), 2) * %s)::int AS payer,
@@ -72,6 +72,7 @@ def add_customer(owner: Connection, slug: str, claims: int, groups: int) -> int:
         ORDER BY r.decided
         """,
         AS_OF,
+        days - 1,
         payers,
         groups // payers,
         claims,

@@ -3,6 +3,7 @@
 Alerts and transitions are written by the functions of schema `alerts` alone.
 """
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
@@ -12,6 +13,7 @@ from core.constraints import EDIT, Reference, refers_to, tenant_table
 from core.models.claims import CptGroup, Payer
 from core.models.drift import Direction, Metric
 from core.models.tenancy import TenantModel, User, audit_triggers
+from core.triggers import StatementTrigger
 
 
 class Level(models.TextChoices):
@@ -97,7 +99,27 @@ class AlertRule(TenantModel):
             ),
             CheckConstraint(condition=Q(level__in=LEVELS), name="alert_rule_level_check"),
         ]
-        triggers = audit_triggers("alert_rule")
+        triggers = [
+            *audit_triggers("alert_rule"),
+            StatementTrigger(
+                name="check_unmerged_insert",
+                operation=pgtrigger.Insert,
+                call=(
+                    "ingest.check_unmerged(c.customer_id, c.payer_id)"
+                    " FROM changed AS c WHERE c.payer_id IS NOT NULL"
+                ),
+            ),
+            # A rule that a merge left on its payer may still be renamed.
+            StatementTrigger(
+                name="check_unmerged_update",
+                operation=pgtrigger.Update,
+                call=(
+                    "ingest.check_unmerged(c.customer_id, c.payer_id)"
+                    " FROM former AS f JOIN changed AS c USING (id)"
+                    " WHERE c.payer_id IS NOT NULL AND c.payer_id IS DISTINCT FROM f.payer_id"
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -29,7 +29,8 @@ def remap_triggers() -> list[StatementTrigger]:
 class Payer(TenantModel):
     """An insurer that decides this customer's claims.
 
-    One that was merged into another keeps its history; its claims follow the alias.
+    A renamed one keeps its former name as an alias. One that was merged into another keeps its
+    history; its claims follow the alias.
     """
 
     name = models.CharField(max_length=200)
@@ -50,6 +51,37 @@ class Payer(TenantModel):
             refers_to("payer", "merged_into_id", "payer"),
             UniqueConstraint("customer", Lower("name"), name="payer_customer_name_key"),
             CheckConstraint(condition=~Q(name=""), name="payer_name_check"),
+        ]
+        triggers = [
+            # Files bring new ones, which are no edits.
+            *audit_triggers("payer", ("update", "delete")),
+            StatementTrigger(
+                name="check_payer_insert",
+                operation=pgtrigger.Insert,
+                call=(
+                    "ingest.check_payer(c.customer_id, c.id, c.name, NULL, c.merged_into_id)"
+                    " FROM changed AS c"
+                ),
+            ),
+            StatementTrigger(
+                name="check_payer_update",
+                operation=pgtrigger.Update,
+                call=(
+                    "ingest.check_payer("
+                    "c.customer_id, c.id, c.name, f.merged_into_id, c.merged_into_id)"
+                    " FROM former AS f JOIN changed AS c USING (id)"
+                    " WHERE (f.name, f.merged_into_id) IS DISTINCT FROM (c.name, c.merged_into_id)"
+                ),
+            ),
+            StatementTrigger(
+                name="keep_former_name",
+                operation=pgtrigger.Update,
+                call=(
+                    "ingest.keep_former_name(c.customer_id, c.id, f.name)"
+                    " FROM former AS f JOIN changed AS c USING (id)"
+                    " WHERE lower(f.name) <> lower(c.name)"
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -74,14 +106,28 @@ class PayerAlias(TenantModel):
             CheckConstraint(condition=~Q(alias=""), name="payer_alias_alias_check"),
         ]
         indexes = [models.Index(fields=["customer", "payer"], name="payer_alias_payer_idx")]
-        triggers = [*audit_triggers("payer_alias"), *remap_triggers()]
+        triggers = [
+            *audit_triggers("payer_alias"),
+            *remap_triggers(),
+            *[
+                StatementTrigger(
+                    name=f"check_unmerged_{name}",
+                    operation=operation,
+                    call="ingest.check_unmerged(c.customer_id, c.payer_id) FROM changed AS c",
+                )
+                for name, operation in (("insert", pgtrigger.Insert), ("update", pgtrigger.Update))
+            ],
+        ]
 
     def __str__(self) -> str:
         return self.alias
 
 
 class CptGroup(TenantModel):
-    """Procedures whose claims are watched together. An unmapped CPT code is one of its own."""
+    """Procedures whose claims are watched together. An unmapped CPT code is one of its own.
+
+    A renamed one that was named after a code keeps that code, by a mapping.
+    """
 
     name = models.CharField(max_length=100)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -92,6 +138,18 @@ class CptGroup(TenantModel):
             *tenant_table("cpt_group", tenant=EDIT, platform=EDIT),
             UniqueConstraint("customer", Lower("name"), name="cpt_group_customer_name_key"),
             CheckConstraint(condition=~Q(name=""), name="cpt_group_name_check"),
+        ]
+        triggers = [
+            *audit_triggers("cpt_group", ("update", "delete")),
+            StatementTrigger(
+                name="keep_former_code",
+                operation=pgtrigger.Update,
+                call=(
+                    "ingest.keep_former_code(c.customer_id, c.id, f.name)"
+                    " FROM former AS f JOIN changed AS c USING (id)"
+                    " WHERE lower(f.name) <> lower(c.name)"
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Customers (the tenants), users, memberships, the audit trail, receipts of erasure."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pgtrigger
@@ -116,6 +117,18 @@ class Customer(models.Model):
                     "(SELECT array_agg(c.id ORDER BY c.id) FROM changed AS c))"
                 ),
             ),
+            # A customer's entries are its own. New ones are in nobody's trail yet.
+            StatementTrigger(
+                name="audit_update",
+                operation=pgtrigger.Update,
+                call=(
+                    "tenancy.record_audit('customer', 'update',"
+                    " (SELECT jsonb_agg(to_jsonb(f) || jsonb_build_object('customer_id', f.id))"
+                    " FROM former AS f),"
+                    " (SELECT jsonb_agg(to_jsonb(c) || jsonb_build_object('customer_id', c.id))"
+                    " FROM changed AS c))"
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -133,8 +146,10 @@ class TenantModel(models.Model):
         abstract = True
 
 
-def audit_triggers(table: str) -> list[StatementTrigger]:
-    """Record every change of `table` in audit_entry, with the columns that changed."""
+def audit_triggers(
+    table: str, operations: Sequence[str] = ("insert", "update", "delete")
+) -> list[StatementTrigger]:
+    """Record changes of `table` in audit_entry, with the columns that changed."""
     former = "(SELECT jsonb_agg(to_jsonb(f) ORDER BY f.id) FROM former AS f)"
     changed = "(SELECT jsonb_agg(to_jsonb(c) ORDER BY c.id) FROM changed AS c)"
     return [
@@ -148,6 +163,7 @@ def audit_triggers(table: str) -> list[StatementTrigger]:
             ("update", pgtrigger.Update, former, changed),
             ("delete", pgtrigger.Delete, former, "NULL"),
         )
+        if name in operations
     ]
 
 

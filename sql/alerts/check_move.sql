@@ -27,6 +27,20 @@ BEGIN
                 END;
     END IF;
 
+    IF p_kind = 'reopened' AND EXISTS (
+        SELECT FROM public.payer AS p
+        WHERE
+            p.customer_id = p_alert.customer_id
+            AND p.id = p_alert.payer_id
+            AND p.merged_into_id IS NOT NULL
+    ) THEN
+        RAISE EXCEPTION 'illegal move'
+            USING
+                ERRCODE = 'PD007',
+                DETAIL = format('Payer %s was merged into another.', p_alert.payer_id),
+                HINT = 'The payer was merged: its alerts are history.';
+    END IF;
+
     SELECT a.id
     INTO v_newer_id
     FROM public.alert AS a
@@ -51,6 +65,6 @@ END;
 $function$;
 
 COMMENT ON FUNCTION alerts.check_move(public.alert, text) IS
-'Raises PD007 unless a user may do this (acknowledged, resolved, reopened) to an alert in its present state; only the newest alert of an identity can be reopened.';
+'Raises PD007 unless a user may do this (acknowledged, resolved, reopened) to an alert in its present state; only the newest alert of an identity can be reopened, and none of a payer that was merged.';
 
 REVOKE ALL ON FUNCTION alerts.check_move(public.alert, text) FROM public;

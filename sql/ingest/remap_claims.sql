@@ -56,6 +56,7 @@ BEGIN
         AND g.cpt = c.cpt
         AND (c.payer_id, c.cpt_group_id) IS DISTINCT FROM (p.payer_id, g.cpt_group_id);
     GET DIAGNOSTICS v_moved = ROW_COUNT;
+    PERFORM alerts.resolve_moved(p_customer_id => p_customer_id);
 
     IF v_moved > 0 THEN
         PERFORM drift.queue_detection(p_customer_id => p_customer_id, p_trigger => 'manual');
@@ -65,7 +66,7 @@ END;
 $function$;
 
 COMMENT ON FUNCTION ingest.remap_claims(bigint) IS
-'Applies changed payer aliases and CPT mappings to all claims of a customer at once, and queues detection when that moved any. Returns the number of claim lines that moved. Raises PD001 unless READ COMMITTED, PD002 to PD004 like tenancy.authorize.';
+'Applies changed payer aliases and CPT mappings to all claims of a customer at once, resolves the alerts of payers and groups that have none left, and queues detection when any moved. Returns the number of claim lines that moved. Raises PD001 unless READ COMMITTED, PD002 to PD004 like tenancy.authorize.';
 
 REVOKE ALL ON FUNCTION ingest.remap_claims(bigint) FROM public;
 GRANT EXECUTE ON FUNCTION ingest.remap_claims(bigint) TO claimdrift_tenant, claimdrift_platform;

@@ -65,12 +65,15 @@ BEGIN
         LEFT JOIN public.payer AS named
             ON named.customer_id = p_customer_id AND lower(named.name) = lower(wanted.name)
     ) AS meant
-    JOIN public.payer AS p ON p.customer_id = p_customer_id AND p.id = meant.payer_id
+    JOIN public.payer AS m ON m.customer_id = p_customer_id AND m.id = meant.payer_id
+    -- A merged payer stays merged, even when somebody deletes the alias that its name became.
+    JOIN public.payer AS p
+        ON p.customer_id = p_customer_id AND p.id = coalesce(m.merged_into_id, m.id)
     FOR KEY SHARE OF p;
 END;
 $function$;
 
 COMMENT ON FUNCTION ingest.resolve_payers(bigint, text[]) IS
-'The payer that each name means, by alias or else by name, in any case; unknown ones are created.';
+'The payer that each name means, by alias or else by name, in any case, or the one that it was merged into; unknown ones are created. An alias wins over a payer of that name, and leads to a payer, not to another name: there are no chains.';
 
 REVOKE ALL ON FUNCTION ingest.resolve_payers(bigint, text[]) FROM public;

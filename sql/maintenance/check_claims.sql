@@ -57,11 +57,32 @@ AS $function$
         u.id,
         'is completed, without the time at which it was'
     FROM public.upload AS u
-    WHERE u.status = 'completed' AND u.finished_at IS NULL;
+    WHERE u.status = 'completed' AND u.finished_at IS NULL
+
+    UNION ALL
+    -- Claims follow a merge by one step.
+    SELECT
+        'payer_chain',
+        p.customer_id,
+        p.id,
+        format('was merged into payer %s, which was merged into payer %s', m.id, m.merged_into_id)
+    FROM public.payer AS p
+    JOIN public.payer AS m ON m.customer_id = p.customer_id AND m.id = p.merged_into_id
+    WHERE m.merged_into_id IS NOT NULL
+
+    UNION ALL
+    SELECT
+        'alias_of_merged',
+        a.customer_id,
+        a.id,
+        format('is an alias of payer %s, which was merged into payer %s', p.id, p.merged_into_id)
+    FROM public.payer_alias AS a
+    JOIN public.payer AS p ON p.customer_id = a.customer_id AND p.id = a.payer_id
+    WHERE p.merged_into_id IS NOT NULL;
 $function$;
 
 COMMENT ON FUNCTION maintenance.check_claims() IS
-'What is wrong with claims and uploads: claim_first_determination (missing, or later than the latest decision), upload_counts (a completed upload whose counts don''t add up to its rows), upload_unfinished (completed, but never finished). Reads every claim. Part of maintenance.verify.';
+'What is wrong with claims, uploads and payers: claim_first_determination (missing, or later than the latest decision), upload_counts (a completed upload whose counts don''t add up to its rows), upload_unfinished (completed, but never finished), payer_chain (merged into one that was merged itself), alias_of_merged (leads to a payer that was merged). Reads every claim. Part of maintenance.verify.';
 
 REVOKE ALL ON FUNCTION maintenance.check_claims() FROM public;
 GRANT EXECUTE ON FUNCTION maintenance.check_claims() TO claimdrift_platform;

@@ -17,7 +17,9 @@ BEGIN
                 'SELECT ''customer_unknown'', t.customer_id, min(t.id),'
                 ' format(''%%s rows in %s of a customer that doesn''''t exist'', count(*))'
                 ' FROM public.%I AS t'
-                ' WHERE NOT EXISTS (SELECT FROM public.customer AS c WHERE c.id = t.customer_id)'
+                -- A superuser''s token belongs to no customer.
+                ' WHERE t.customer_id IS NOT NULL'
+                ' AND NOT EXISTS (SELECT FROM public.customer AS c WHERE c.id = t.customer_id)'
                 ' GROUP BY t.customer_id',
                 tenant.name, tenant.name
             )

@@ -91,9 +91,9 @@ AS $function$
         format('role %s may %s on table %s', role.name, lower(privilege.name), c.relname)
     FROM unnest(
         ARRAY[
-            'alert', 'alert_judgment', 'alert_transition', 'audit_entry', 'claim', 'drift_event',
-            'drift_measurement', 'drift_run', 'erasure_receipt', 'upload', 'upload_chunk',
-            'upload_error'
+            'alert', 'alert_judgment', 'alert_transition', 'api_token', 'audit_entry', 'claim',
+            'drift_event', 'drift_measurement', 'drift_run', 'erasure_receipt', 'login_throttle',
+            'upload', 'upload_chunk', 'upload_error'
         ]
     ) AS written_by_functions (name)
     JOIN pg_catalog.pg_class AS c

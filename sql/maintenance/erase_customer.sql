@@ -50,6 +50,11 @@ BEGIN
         SET muted_by_alert_id = NULL, muted = false
         WHERE a.customer_id = p_customer_id AND a.muted_by_alert_id IS NOT NULL;
 
+        -- A payer may have been merged into a younger one.
+        UPDATE public.payer AS p
+        SET merged_into_id = NULL
+        WHERE p.customer_id = p_customer_id AND p.merged_into_id IS NOT NULL;
+
         FOR v_table IN SELECT o.table_name FROM maintenance.erasure_order() AS o ORDER BY o.number
         LOOP
             -- Rows that refer to others of their table are the younger ones.

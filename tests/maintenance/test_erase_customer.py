@@ -18,6 +18,9 @@ FURTHER_ROWS = """
     INSERT INTO "user" (email, password) VALUES ('erase-{c}@example.org', '');
     INSERT INTO membership (customer_id, user_id)
         SELECT {c}, id FROM "user" WHERE email = 'erase-{c}@example.org';
+    INSERT INTO api_token (customer_id, user_id, name, prefix, digest, scope, expires_at)
+        SELECT {c}, id, 'laptop', 'cd', lpad('{c}', 64, '0'), 'read', now() + interval '1 day'
+        FROM "user" WHERE email = 'erase-{c}@example.org';
     INSERT INTO payer_alias (customer_id, alias, payer_id)
         SELECT {c}, 'alias', id FROM payer WHERE customer_id = {c} LIMIT 1;
     INSERT INTO cpt_mapping (customer_id, cpt, cpt_group_id)
@@ -89,6 +92,8 @@ def test_all_of_one_customer_goes_and_nothing_of_another(owner: Database, worker
     # Erasing settings, rules and the like writes to the trail, which goes as well.
     assert result.pop("audit_entry")[0] >= counts.pop("audit_entry")
     assert result.pop("customer") == (1, True)
+    # Revoked already, as the customer was suspended.
+    assert counts.pop("api_token") == 1
     assert result == {table: (count, True) for table, count in counts.items()}
     assert [table for table, rows in rows_of(doomed).items() if rows] == []
     assert owner.execute("SELECT FROM customer WHERE id = %s", doomed.customer_id) == []
@@ -108,6 +113,21 @@ def test_an_alert_that_a_younger_one_mutes_goes_in_any_batch(
         pass
 
     assert portfolio.rows("alert") == []
+
+
+def test_a_payer_that_was_merged_into_a_younger_one_goes_in_any_batch(
+    owner: Database, portfolio: Portfolio
+) -> None:
+    names = [portfolio.payer(name) for name in ("One", "Two", "Three")]
+    for payer_id, into in ((names[0], names[1]), (names[2], names[1])):
+        portfolio.worker.execute(
+            "SELECT ingest.merge_payers(%s, %s, %s, NULL)", portfolio.customer_id, payer_id, into
+        )
+
+    while not all(is_over for _, is_over in erase(owner, portfolio.customer_id, batch=1).values()):
+        pass
+
+    assert portfolio.rows("payer") == []
 
 
 def test_users_stay(owner: Database, worker: Database) -> None:

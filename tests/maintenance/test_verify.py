@@ -72,6 +72,7 @@ def scene(owner: Database, worker: Database) -> Scene:
         if measurement["run_id"] == ids["run_opened"]:
             ids[f"opened_{measurement['metric']}"] = measurement["id"]
     ids["claim"] = portfolio.rows("claim")[0]["id"]
+    ids["payer"] = portfolio.payer("Aetna")
     ids["upload"] = portfolio.upload_id
     ids["missing"] = 10**15
     return Scene(customer_id, ids)
@@ -264,6 +265,40 @@ BREACHES = [
         "newest_DENIAL_RATE",
     ),
     Breach(
+        "reference_broken",
+        """
+        INSERT INTO api_token (customer_id, user_id, name, prefix, digest, scope, expires_at)
+        VALUES ({customer}, {missing}, 'lost', 'cd', repeat('a', 64), 'read', now() + '1 day')
+        """,
+        "SELECT id FROM api_token WHERE user_id = {missing}",
+    ),
+    Breach(
+        "reference_broken",
+        "UPDATE payer SET merged_into_id = {other_payer} WHERE id = {payer}",
+        "payer",
+    ),
+    Breach(
+        "payer_chain",
+        """
+        INSERT INTO payer (customer_id, name) VALUES ({customer}, 'b'), ({customer}, 'c');
+        UPDATE payer AS p SET merged_into_id = t.id FROM payer AS t
+        WHERE p.customer_id = {customer} AND t.customer_id = {customer}
+            AND (p.name, t.name) IN (('Aetna', 'b'), ('b', 'c'))
+        """,
+        "payer",
+    ),
+    Breach(
+        "alias_of_merged",
+        """
+        INSERT INTO payer (customer_id, name) VALUES ({customer}, 'b');
+        UPDATE payer SET merged_into_id = (
+            SELECT id FROM payer WHERE customer_id = {customer} AND name = 'b'
+        ) WHERE id = {payer};
+        INSERT INTO payer_alias (customer_id, alias, payer_id) VALUES ({customer}, 'a', {payer})
+        """,
+        "SELECT id FROM payer_alias WHERE customer_id = {customer}",
+    ),
+    Breach(
         "settings_missing", "DELETE FROM drift_settings WHERE customer_id = {customer}", "customer"
     ),
     Breach(
@@ -320,6 +355,12 @@ BREACHES = [
         "SELECT 'alert_transition'::regclass::oid",
         customer="",
     ),
+    Breach(
+        "privilege_too_wide",
+        "GRANT UPDATE (expires_at) ON api_token TO claimdrift_platform",
+        "SELECT 'api_token'::regclass::oid",
+        customer="",
+    ),
 ]
 
 
@@ -353,6 +394,21 @@ def test_a_breach_is_the_one_row_found(scene: Scene, superuser: Database, breach
 
     customer_id = scene.ids[breach.customer] if breach.customer else None
     assert after - before == {(breach.check, customer_id, found)}
+
+
+def test_a_superusers_token_belongs_to_no_customer(worker: Database, owner: Database) -> None:
+    with rolled_back(owner):
+        user_id = owner.value(
+            'INSERT INTO "user" (email, password, is_superuser)'
+            " VALUES ('root@example.org', '!', true) RETURNING id"
+        )
+        owner.execute(
+            "SELECT tenancy.create_superuser_token(%s, 'all', 'cd', repeat('b', 64), 'read',"
+            " now() + interval '1 day')",
+            user_id,
+        )
+
+        assert [found for found in verify(owner) if found[1] is None] == []
 
 
 def test_every_check_is_broken_on_purpose(owner: Database) -> None:

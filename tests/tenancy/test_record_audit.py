@@ -110,6 +110,77 @@ def test_each_audited_table_records_its_changes(
     assert inserted["login"] == "claimdrift_worker"
 
 
+@pytest.mark.parametrize("table", ["payer", "cpt_group"])
+def test_what_files_bring_is_recorded_once_somebody_edits_it(
+    worker: Database, portfolio: Portfolio, user_id: int, web: Database, table: str
+) -> None:
+    row_id = worker.value(
+        f"INSERT INTO {table} (customer_id, name) VALUES (%s, 'Visits') RETURNING id",
+        portfolio.customer_id,
+    )
+    assert entries(portfolio, table) == []
+
+    with transaction(
+        web, role="claimdrift_tenant", customer_id=portfolio.customer_id, actor_id=user_id
+    ):
+        web.execute(f"UPDATE {table} SET name = 'VISITS' WHERE id = %s", row_id)
+        web.execute(f"UPDATE {table} SET name = name WHERE id = %s", row_id)
+        web.execute(f"DELETE FROM {table} WHERE id = %s", row_id)
+
+    updated, deleted = entries(portfolio, table)
+    assert (updated["operation"], updated["changes"]) == ("update", {"name": ["Visits", "VISITS"]})
+    assert (deleted["operation"], deleted["changes"]["name"]) == ("delete", ["VISITS", None])
+    assert {entry["row_id"] for entry in (updated, deleted)} == {row_id}
+    assert {entry["actor_id"] for entry in (updated, deleted)} == {user_id}
+
+
+def test_a_change_of_a_customer_is_in_its_own_trail(
+    worker: Database, owner: Database, portfolio: Portfolio
+) -> None:
+    other = Portfolio(owner, worker)
+    worker.execute(
+        "UPDATE customer SET status = 'suspended' WHERE id IN (%s, %s)",
+        portfolio.customer_id,
+        other.customer_id,
+    )
+    worker.execute(
+        "UPDATE customer SET status = 'active', name = 'Renamed' WHERE id = %s",
+        portfolio.customer_id,
+    )
+    worker.execute("UPDATE customer SET name = name WHERE id = %s", other.customer_id)
+
+    suspended, activated = entries(portfolio, "customer")
+    assert suspended["row_id"] == activated["row_id"] == portfolio.customer_id
+    assert suspended["changes"] == {"status": ["active", "suspended"]}
+    assert set(activated["changes"]) == {"status", "name"}
+    [entry] = entries(other, "customer")
+    assert (entry["row_id"], entry["changes"]) == (other.customer_id, suspended["changes"])
+
+
+def test_tokens_are_recorded_without_their_digest(
+    worker: Database, portfolio: Portfolio, user_id: int
+) -> None:
+    worker.execute(
+        "INSERT INTO membership (customer_id, user_id) VALUES (%s, %s)",
+        portfolio.customer_id,
+        user_id,
+    )
+    token_id = worker.value(
+        "SELECT tenancy.create_token(%s, %s, 'laptop', 'cd', lpad(%s, 64, '0'), 'read',"
+        " now() + interval '1 day')",
+        portfolio.customer_id,
+        user_id,
+        str(portfolio.customer_id),
+    )
+    worker.execute("SELECT tenancy.revoke_token(%s, %s)", portfolio.customer_id, token_id)
+
+    made, revoked = entries(portfolio, "api_token")
+    assert (made["operation"], revoked["operation"]) == ("insert", "delete")
+    assert made["row_id"] == revoked["row_id"] == token_id
+    assert made["changes"]["name"] == [None, "laptop"]
+    assert "digest" not in made["changes"].keys() | revoked["changes"].keys()
+
+
 def test_an_update_that_changes_nothing_records_nothing(
     worker: Database, portfolio: Portfolio
 ) -> None:
