@@ -1,7 +1,7 @@
 # claimdrift. Everything runs in .venv, which the targets build and keep up to date by themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint docs-check debian psql perf clean
+.PHONY: help demo run test test-all lint docs-check debian psql perf clean
 
 # The first Python that is new enough; `make PYTHON=...` names another.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -23,6 +23,9 @@ help: ## List these targets
 
 demo: $(INSTALLED) ## From nothing to alerts, on the embedded server, checked and then repeated
 	@env -u DATABASE_URL $(VENV_PYTHON) manage.py demo
+
+run: $(INSTALLED) ## API and worker on 127.0.0.1:8000 with the demo's data; Ctrl-C stops all
+	@env -u DATABASE_URL $(VENV_PYTHON) manage.py run $(if $(BIND),--bind $(BIND))
 
 test: debian lint docs-check ## All that a change must pass: lint, types, tests
 	$(PYTEST)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
+from django.http import HttpRequest
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from core import tokens
 from core.functions import tenancy_authenticate
@@ -92,6 +94,11 @@ class RolePermission(BasePermission):
                 "This needs the role admin." if need == Need.ADMIN else "This is for superusers."
             )
         return True
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's address; X-Forwarded-For counts as far as our own proxies wrote it."""
+    return str(BaseThrottle().get_ident(Request(request)))
 
 
 def actor_of(request: Request) -> Actor:

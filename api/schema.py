@@ -32,6 +32,7 @@ TAGS: Final = {
     "alerts": "One for each thing that happened, from opening to resolution.",
     "audit": "Who changed what.",
     "documentation": "What you are reading.",
+    "operations": "For load balancers and Prometheus: outside of /api/, without a version.",
 }
 DESCRIPTION: Final = """\
 Tells a medical practice when an insurer starts to deny more of its claims, or to decide them
@@ -174,10 +175,6 @@ class ApiSchema(AutoSchema):
         text = SUMMARIES.get(getattr(self.view, "action", None) or "", "")
         return text.format(plural=plural, one=one) or None
 
-    def get_description(self) -> str:  # type: ignore[override]
-        text = super().get_description() or ""
-        return f"{text.strip()}\n\n{WHO[self.view.need()]}"
-
     def get_override_parameters(self) -> list[Any]:
         parameters: list[Any] = [
             OpenApiParameter(
@@ -209,40 +206,23 @@ class ApiSchema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        text = operation.get("description", "")
+        operation["description"] = f"{text.strip()}\n\n{WHO[self.view.need()]}"
         for status, response in operation["responses"].items():
             response["description"] = response.get("description") or OUTCOMES[status]
             response["headers"] = dict(HEADERS) | response.get("headers", {})
             if status in {"201", "202"} and self.method == "POST" and "{" not in self.path:
                 response["headers"] |= LOCATION
         for code in self._errors():
-            status, title = CODES[code]
-            entry = operation["responses"].setdefault(
-                str(status),
-                {"description": title, "headers": dict(HEADERS), "content": {}},
-            )
-            if code in {"throttled", "unavailable"}:
-                entry["headers"] = entry["headers"] | RETRY_AFTER
-            content = entry["content"].setdefault(
-                CONTENT_TYPE,
-                {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}},
-            )
-            content["examples"][code] = {"summary": title, "value": problem_example(code)}
+            answer = problem_answer(code)
+            entry = operation["responses"].setdefault(str(CODES[code][0]), answer)
+            entry["content"][CONTENT_TYPE]["examples"] |= answer["content"][CONTENT_TYPE][
+                "examples"
+            ]
         if self.view.need() == Need.NOTHING:
             operation["security"] = []
-        operation["responses"]["default"] = {
-            "description": "Any other error",
-            "headers": dict(HEADERS),
-            "content": {
-                CONTENT_TYPE: {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
-                    "examples": {
-                        "server_error": {
-                            "summary": "Server error",
-                            "value": problem_example("server_error"),
-                        }
-                    },
-                }
-            },
+        operation["responses"]["default"] = problem_answer("server_error") | {
+            "description": "Any other error"
         }
         return operation
 
@@ -295,6 +275,21 @@ def problem_example(code: str) -> dict[str, Any]:
     }
 
 
+def problem_answer(code: str) -> dict[str, Any]:
+    """How an operation documents one kind of problem."""
+    title = CODES[code][1]
+    return {
+        "description": title,
+        "headers": HEADERS | (RETRY_AFTER if code in {"throttled", "unavailable"} else {}),
+        "content": {
+            CONTENT_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {code: {"summary": title, "value": problem_example(code)}},
+            }
+        },
+    }
+
+
 PROBLEM: Final = {
     "type": "object",
     "description": "What went wrong, in the shape of RFC 9457.",
@@ -327,6 +322,78 @@ PROBLEM: Final = {
 }
 
 
+def _outside(
+    name: str, summary: str, description: str, answer: dict[str, Any], *errors: str
+) -> dict[str, Any]:
+    """An operation that is no view of the framework's: health and metrics."""
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "description": description,
+            "tags": ["operations"],
+            "security": [{"token": []}] if "not_authenticated" in errors else [],
+            "responses": {
+                "200": {"description": "Done", "headers": HEADERS, "content": answer},
+                **{str(CODES[c][0]): problem_answer(c) for c in ("parse_error", *errors)},
+                "default": problem_answer("server_error") | {"description": "Any other error"},
+            },
+        }
+    }
+
+
+def _json_answer(example: dict[str, Any]) -> dict[str, Any]:
+    """What a health check answers."""
+    schema = {
+        "type": "object",
+        "required": list(example),
+        "additionalProperties": False,
+        "properties": {
+            "status": {"type": "string", "description": "live or ready."},
+            "checks": {
+                "type": "object",
+                "description": "What was looked at: database, migrations, queue.",
+                "additionalProperties": {"type": "string"},
+            },
+        },
+    }
+    return {"application/json": {"schema": schema, "examples": {"example": {"value": example}}}}
+
+
+OPERATIONS: Final = {
+    "/health/live": _outside(
+        "health_live",
+        "Is the process alive?",
+        "Answers without asking the database: whether to restart this process.",
+        _json_answer({"status": "live"}),
+    ),
+    "/health/ready": _outside(
+        "health_ready",
+        "Can it take requests?",
+        "Looks at the database, at migrations and at the queue.",
+        _json_answer(
+            {
+                "status": "ready",
+                "checks": {"database": "ok", "migrations": "ok", "queue": "ok"},
+            }
+        ),
+        "unavailable",
+    ),
+    "/metrics": _outside(
+        "metrics",
+        "Read the metrics",
+        "For Prometheus. Needs the token of CLAIMDRIFT_METRICS_TOKEN where one is set.",
+        {
+            "text/plain": {
+                "schema": {"type": "string"},
+                "examples": {"example": {"value": "claimdrift_database_up 1.0\n"}},
+            }
+        },
+        "not_authenticated",
+    ),
+}
+
+
 def _serializers(base: type[Any] = StrictSerializer) -> Iterator[type[StrictSerializer]]:
     for child in base.__subclasses__():
         yield child
@@ -347,6 +414,7 @@ def add_examples(
 ) -> dict[str, Any]:
     """A postprocessing hook: examples for bodies and parameters, tags, the problem's schema."""
     result["info"]["description"] = DESCRIPTION
+    result["paths"] |= OPERATIONS
     components = result["components"]["schemas"]
     components["Problem"] = PROBLEM
     if "NullEnum" in components:

@@ -10,9 +10,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle
 
-from api.access import Need
+from api.access import Need, address_of
 from api.fields import StrictCharField, StrictIntegerField, StrictSerializer
 from api.tokens import issue, revoke
 from api.views import ContextView
@@ -107,11 +106,6 @@ class MeSerializer(StrictSerializer):
     }
 
 
-def address_of(request: Request) -> str:
-    """The client's address; X-Forwarded-For counts as far as our own proxies wrote it."""
-    return str(BaseThrottle().get_ident(request))
-
-
 class LoginView(ContextView):
     """POST auth/login."""
 
@@ -136,7 +130,7 @@ class LoginView(ContextView):
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
         # Counted before the password is looked at, so that guesses at the same time count too.
-        wait = tenancy_count_login(account=wanted["email"], address=address_of(request))
+        wait = tenancy_count_login(account=wanted["email"], address=address_of(request._request))
         if wait:
             raise exceptions.Throttled(wait)
         with transaction.atomic(), platform_context(None):

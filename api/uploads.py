@@ -240,6 +240,7 @@ class UploadViewSet(ListRetrieve):
     search_describes = "the file's name holds this text"
     needs = {"create": Need.MEMBER}
     list_actions = frozenset({"errors"})
+    max_body_bytes = settings.MAX_UPLOAD_BYTES
 
     def get_parsers(self) -> list[BaseParser]:
         return [FormParser(), CsvParser()]

@@ -1,5 +1,6 @@
 """The root of all routes."""
 
+from django.contrib import admin
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
@@ -8,6 +9,8 @@ from api.claims import ClaimViewSet
 from api.customers import AuditViewSet, CustomerViewSet, MembershipViewSet
 from api.docs import RedocView, SchemaView, SwaggerView
 from api.drift import DriftEventViewSet, DriftRunViewSet
+from api.health import live, ready
+from api.metrics import metrics
 from api.payers import (
     CptGroupViewSet,
     CptMappingViewSet,
@@ -46,7 +49,13 @@ v1 = [
     path("redoc", RedocView.as_view(), name="redoc"),
     *router.urls,
 ]
-urlpatterns = [path("api/v1/", include(v1))]
+urlpatterns = [
+    path("api/v1/", include(v1)),
+    path("admin/", admin.site.urls),
+    path("health/live", live),
+    path("health/ready", ready),
+    path("metrics", metrics),
+]
 
 handler400 = "api.errors.bad_request"
 handler403 = "api.errors.permission_denied"

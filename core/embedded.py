@@ -106,8 +106,9 @@ _LOGINS: Final = {
     "sqlmigrate": MIGRATOR,
     "squashmigrations": MIGRATOR,
     "test": MIGRATOR,
-    # It serves the API, as gunicorn does.
+    # They serve the API, as gunicorn does. The worker that `serve` starts is a command of its own.
     "runserver": WEB,
+    "serve": WEB,
 }
 
 

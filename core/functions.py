@@ -4,6 +4,7 @@ One wrapper per function, keyword-only, under the function's own name with its s
 (`drift.detect` is `drift_detect`). Database errors pass through: `core.errors` maps them.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -229,15 +230,48 @@ def tenancy_local_date(*, customer_id: int) -> date:
 # MERGE: the following come from the other parts.
 
 
+@dataclass(frozen=True)
+class Metric:
+    """One number of /metrics."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def maintenance_metrics() -> list[Metric]:
+    """What /metrics shows of the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, labels::text, value FROM maintenance.metrics()")
+        return [Metric(name, json.loads(labels), value) for name, labels, value in cursor]
+
+
 def tenancy_count_login(*, account: str, address: str) -> int:
-    """Count an attempt to sign in. Returns the seconds to wait; 0: go on."""
-    found: int = _call("tenancy.count_login", account=account, address=address)
-    return found
+    """Count an attempt to sign in. Returns the seconds to wait, 0 when it may go on.
+
+    Call it in autocommit, before the password is looked at.
+    """
+    wait: int = _value(
+        "SELECT tenancy.count_login(p_account => %(account)s, p_address => %(address)s)",
+        account=_account(account),
+        address=address,
+    )
+    return wait
 
 
 def tenancy_forgive_login(*, account: str) -> None:
-    """Forget the attempts of an account."""
-    _call("tenancy.forgive_login", account=account)
+    """Forget the attempts counted for an account, once its password was right."""
+    _value("SELECT tenancy.forgive_login(p_account => %(account)s)", account=_account(account))
+
+
+def _account(name: str) -> str:
+    """One name for each way of writing an account that finds the same user.
+
+    Otherwise each blank around it would buy ten more guesses. What the database can't hold as text
+    names no user at all.
+    """
+    name = name.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return name.strip().lower()[:254]
 
 
 def tenancy_create_token(

@@ -67,3 +67,40 @@ def grant_queue() -> RunSQL:
             $do$
         """,
     )
+
+
+def grant_monitoring() -> RunSQL:
+    """Let the API's login ask how things are going, for /metrics."""
+    return RunSQL(
+        sql="GRANT USAGE ON SCHEMA maintenance TO claimdrift_web",
+        reverse_sql="REVOKE USAGE ON SCHEMA maintenance FROM claimdrift_web",
+    )
+
+
+def grant_administration() -> RunSQL:
+    """Let superusers work in Django's admin, and /health/ready see which migrations ran.
+
+    The admin's log is appended to, never changed. Sessions are cookies, so nobody needs their
+    table.
+    """
+    grants = (
+        ("SELECT", "django_migrations"),
+        ("SELECT", "django_content_type"),
+        ("SELECT", "auth_permission"),
+        ("SELECT, INSERT", "django_admin_log"),
+    )
+    return RunSQL(
+        sql=[f"GRANT {rights} ON {table} TO claimdrift_platform" for rights, table in grants],
+        reverse_sql=[
+            f"REVOKE {rights} ON {table} FROM claimdrift_platform" for rights, table in grants
+        ],
+    )
+
+
+def index_failed_jobs() -> RunSQL:
+    """procrastinate indexes the jobs that wait and run; maintenance.metrics counts failed ones."""
+    return RunSQL(
+        sql="CREATE INDEX claimdrift_failed_jobs_idx ON procrastinate_jobs (queue_name)"
+        " WHERE status = 'failed'",
+        reverse_sql="DROP INDEX claimdrift_failed_jobs_idx",
+    )

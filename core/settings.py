@@ -6,6 +6,7 @@ from pathlib import Path
 from core.driver import pin_psycopg2
 from core.embedded import EmbeddedServer, login_for
 from core.environment import Environment, database_from_url
+from core.logs import configuration
 
 pin_psycopg2()
 
@@ -15,8 +16,13 @@ SQL_DIR = BASE_DIR / "sql"
 env = Environment()
 
 DEBUG = env.boolean("DEBUG", default=False)
-SECRET_KEY = env.secret("SECRET_KEY", minimum_length=32)
+SECRET_KEY = env.secret("SECRET_KEY", minimum_length=50)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", default="127.0.0.1 localhost [::1]")
+
+# Read by `manage.py serve`, which starts a worker of its own.
+WEB_PROCESSES = env.integer("WEB_PROCESSES", default=2, minimum=1)
+WEB_THREADS = env.integer("WEB_THREADS", default=4, minimum=1)
+WORKER_DATABASE_URL = env.text("WORKER_DATABASE_URL", default="")
 
 # Unset means the embedded server: started when needed, each command with the login it should have.
 DATABASE_URL = env.text("DATABASE_URL", default="")
@@ -38,8 +44,10 @@ INSTALLED_APPS = [
     "core",  # first: its makemigrations and migrate know about triggers and stored logic
     "django.contrib.contenttypes",
     "django.contrib.auth",
-    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.postgres",
     "procrastinate.contrib.django",
     "pgtrigger",
     "rest_framework",
@@ -47,20 +55,51 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "api",
+    "api.apps.AdminConfig",  # last: it looks for what the others show in it
 ]
+MIDDLEWARE = [
+    "api.middleware.RequestMiddleware",  # outermost: it sees every answer
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",  # refuses hosts that aren't ours
+    "api.middleware.PathMiddleware",
+    "api.middleware.BodyMiddleware",
+    # What follows is for the admin; the API keeps no session and reads no cookie.
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "api.middleware.AdminMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "api.urls"
+WSGI_APPLICATION = "core.wsgi.application"
+APPEND_SLASH = False
+
 AUTH_USER_MODEL = "core.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-ROOT_URLCONF = "api.urls"
-APPEND_SLASH = False
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
-STATIC_URL = "static/"
-MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", default=1_000_000, minimum=1000)
-MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", default=1_000_000_000, minimum=1000)
+
+# How many proxies of ours a request passes: so many entries of X-Forwarded-For are believed,
+# counted from the right, and X-Forwarded-Proto at all.
+PROXIES = env.integer("PROXIES", default=0, minimum=0)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXIES else None
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["api.access.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["api.access.RolePermission"],
@@ -71,7 +110,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "api.errors.handle_exception",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
-    "NUM_PROXIES": 0,
+    "NUM_PROXIES": PROXIES,
     "COERCE_DECIMAL_TO_STRING": True,
 }
 SPECTACULAR_SETTINGS = {
@@ -105,6 +144,42 @@ SPECTACULAR_SETTINGS = {
         "api.schema.add_examples",
     ],
 }
+
+HTTPS = env.boolean("HTTPS", default=False)
+SECURE_SSL_REDIRECT = HTTPS
+# Load balancers and Prometheus ask from within.
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Sessions are for the admin alone. As signed cookies they need no table that somebody who isn't
+# signed in yet must be able to read.
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", default=1_000_000, minimum=1000)
+MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", default=1_000_000_000, minimum=1000)
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+METRICS_TOKEN = env.text("METRICS_TOKEN", default="")
+
+# Served by the application itself, from where the packages have them: nothing to collect.
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 3600
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
 USE_TZ = True
 TIME_ZONE = "UTC"
 
@@ -117,19 +192,13 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "shutdown_graceful_timeout": 30.0,
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {
-        "handlers": ["stderr"],
-        "level": env.choice(
-            "LOG_LEVEL",
-            default="WARNING",
-            choices=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        ),
-    },
-}
+LOGGING = configuration(
+    env.choice(
+        "LOG_LEVEL",
+        default="WARNING",
+        choices=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    ),
+    access_log=env.boolean("ACCESS_LOG", default=True),
+)
 
 env.refuse_unknown()

@@ -2,7 +2,7 @@
 
 from django.core.management.base import CommandError
 
-from core.models import Customer
+from core.models import Customer, User
 
 
 def find_customer(slug: str) -> Customer:
@@ -19,3 +19,11 @@ def find_customer(slug: str) -> Customer:
             )
         )
     return customer
+
+
+def find_user(email: str) -> User:
+    """The user with this address. Raises CommandError, saying how to add one."""
+    user = User.objects.filter(email=email.strip().lower()).first()
+    if user is None:
+        raise CommandError(f"There is no user {email}. Add one: manage.py user add {email}")
+    return user

@@ -157,6 +157,8 @@ class DriftRun(TenantModel):
                 condition=Q(measurement_run__isnull=False),
                 name="drift_run_measurement_run_idx",
             ),
+            # Over all customers: maintenance.metrics.
+            models.Index(fields=["requested_at"], name="drift_run_requested_idx"),
         ]
 
     def __str__(self) -> str:

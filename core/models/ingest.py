@@ -77,7 +77,13 @@ class Upload(TenantModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["customer", "-created_at", "-id"], name="upload_created_idx")
+            models.Index(fields=["customer", "-created_at", "-id"], name="upload_created_idx"),
+            # Over all customers: maintenance.metrics.
+            models.Index(
+                fields=["created_at"],
+                condition=Q(status="received"),
+                name="upload_waiting_idx",
+            ),
         ]
 
     def __str__(self) -> str:

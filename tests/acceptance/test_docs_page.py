@@ -13,6 +13,7 @@ from tests.acceptance.serving import serving
 from tests.api.client import Office
 from tests.database import Database
 
+LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 CHROMEDRIVER = "/usr/bin/chromedriver"
 OPTIONS = (
     "--headless=new",
@@ -76,10 +77,8 @@ def test_swagger_ui_authorizes_and_sends_a_request(
     find(".auth-container .btn-done").click()
     find("#operations-auth-auth_me .opblock-summary-control").click()
     find("#operations-auth-auth_me .execute").click()
-    answer = find("#operations-auth-auth_me .live-responses-table .response-col_status")
-    body = find(
-        "#operations-auth-auth_me .live-responses-table .highlight-code, .live-responses-table pre"
-    )
+    answer = find("#operations-auth-auth_me .live-responses-table tbody td.response-col_status")
+    body = find("#operations-auth-auth_me .live-responses-table tbody td.response-col_description")
 
     assert answer.text.startswith("200")
     assert office.slug in body.text
@@ -93,5 +92,9 @@ def test_redoc_renders(server: str, browser: webdriver.Chrome) -> None:
         lambda b: "Acknowledge an alert" in b.find_element(By.TAG_NAME, "body").text
     )
 
-    assert complaints(browser) == []
-    assert all(address.startswith((server, "blob:", "data:")) for address in addresses(browser))
+    # Its maker's logo is all that it asks for elsewhere, and the policy keeps it from asking.
+    [complaint] = complaints(browser)
+    assert LOGO in complaint
+    assert "The action has been blocked" in complaint
+    elsewhere = [a for a in addresses(browser) if not a.startswith((server, "blob:", "data:"))]
+    assert set(elsewhere) <= {LOGO}

@@ -3,14 +3,23 @@
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from urllib.request import urlopen
 
+import psycopg2
 import pytest
 from django.conf import settings
 
-from core.embedded import EmbeddedServer
+from core import tokens
+from core.embedded import WEB, EmbeddedServer
+from tests.acceptance.service import LIMIT, Service, all_gone
+from tests.database import Database
+from tests.tenancy.access import AUTHENTICATE
 
 ROOT: Path = settings.BASE_DIR
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -57,6 +66,30 @@ class Clone:
             shutil.rmtree(self.server.home, ignore_errors=True)
 
 
+def run_and_interrupt(clone: Clone) -> str:
+    """What `make run` printed until Ctrl-C, of which nothing may be left."""
+    service = Service(["make", "run", "BIND=127.0.0.1:0"], {}, clone.directory)
+    try:
+        family = service.family()
+        token = service.wait_for(r"token +(cd_\S{43})\n")
+        with urlopen(f"{service.url}/health/ready", timeout=LIMIT) as answer:  # noqa: S310 (http)
+            assert answer.status == 200
+        with closing(psycopg2.connect(clone.server.url(WEB))) as web:
+            found = Database(web).one(AUTHENTICATE, tokens.digest(token))
+        assert (found["scope"], found["role"]) == ("write", "admin")
+
+        os.killpg(service.process.pid, signal.SIGINT)
+
+        service.wait()
+        assert all_gone(family)
+        assert not clone.server.is_running()
+        text = "".join(service.lines)
+        assert f"{service.url}/api/v1/docs" in text
+        return text
+    finally:
+        service.kill()
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone = Clone(tmp_path_factory.mktemp("clone") / "claimdrift")
@@ -82,6 +115,22 @@ def test_the_demo_can_be_run_again(clone: Clone) -> None:
     demo = clone.run("make demo")
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
+
+
+def test_make_run_serves_the_demos_data_and_leaves_nothing_running(clone: Clone) -> None:
+    text = run_and_interrupt(clone)
+
+    assert "Loading the demo" not in text
+
+
+def test_make_run_refuses_a_port_in_use_before_it_starts_anything(clone: Clone) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        result = clone.run(f"make run BIND={address}")
+
+    assert result.returncode != 0
+    assert f"Another process listens on {address} already." in result.stderr
+    assert not clone.server.is_running()
 
 
 def test_the_demo_refuses_a_database_that_is_not_its_own(clone: Clone) -> None:

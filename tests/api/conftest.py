@@ -1,13 +1,17 @@
 """The API under test works as it does in production: with the web login, its own rights only."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 import pytest
 from django.db import connections
+from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.api.client import Api, Office, new_superuser
 from tests.database import Database
+
+_addresses = iter(ip_network("10.0.0.0/8").hosts())
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +54,14 @@ def superuser(worker: Database) -> Api:
 def nobody() -> Api:
     """The API without a token."""
     return Api()
+
+
+@pytest.fixture
+def browser(as_web: None) -> Client:
+    """A client that checks CSRF, as browsers make servers do, and shows errors as answers."""
+    return Client(
+        enforce_csrf_checks=True,
+        raise_request_exception=False,
+        # Attempts to sign in are counted by address, too.
+        REMOTE_ADDR=str(next(_addresses)),
+    )

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from core.context import tenant_context
+from core.context import platform_context, tenant_context
 from core.models import Payer
 from tests.conftest import SERVER
 from tests.database import Database
@@ -200,3 +200,49 @@ def test_a_rollback_that_was_asked_for_restores(web: str) -> None:
         transaction.set_rollback(True, using=web)
 
     assert state(web) == NOBODY
+
+
+def test_the_platform_sees_all_and_names_its_actor(web: str, portfolio: Portfolio) -> None:
+    portfolio.payer("Aetna")
+
+    with transaction.atomic(using=web):
+        with platform_context(5, using=web):
+            assert state(web) == ("claimdrift_platform", "", "5")
+            assert Payer.objects.using(web).filter(customer_id=portfolio.customer_id).exists()
+        assert state(web) == NOBODY
+
+
+def test_contexts_of_both_kinds_nest(web: str) -> None:
+    with transaction.atomic(using=web):
+        with platform_context(5, using=web):
+            with tenant_context(2, 6, using=web):
+                with platform_context(None, using=web):
+                    assert state(web) == ("claimdrift_platform", "", "")
+                assert state(web) == ("claimdrift_tenant", "2", "6")
+            assert state(web) == ("claimdrift_platform", "", "5")
+        assert state(web) == NOBODY
+
+
+def test_the_platforms_context_needs_a_transaction_too(web: str) -> None:
+    with (
+        pytest.raises(TransactionManagementError, match="platform_context needs a transaction"),
+        platform_context(1, using=web),
+    ):
+        pass
+
+
+def test_entering_and_leaving_the_platform_take_one_statement_each(web: str) -> None:
+    statements: list[str] = []
+
+    def record(execute: Callable[..., object], sql: str, *arguments: object) -> object:
+        statements.append(sql)
+        return execute(sql, *arguments)
+
+    with (
+        transaction.atomic(using=web),
+        connections[web].execute_wrapper(record),
+        platform_context(None, using=web),
+    ):
+        pass
+
+    assert len(statements) == 2

@@ -562,6 +562,8 @@ def test_no_value_of_a_row_or_statement_reaches_the_log(server: EmbeddedServer) 
         ("/x/site-packages/django/__main__.py migrate", embedded.MIGRATOR),
         ("manage.py pgtrigger ls", embedded.MIGRATOR),
         ("manage.py runserver", embedded.WEB),
+        ("manage.py serve --bind 127.0.0.1:8000", embedded.WEB),
+        ("manage.py run", embedded.WORKER),
         ("/x/bin/gunicorn core.wsgi migrate", embedded.WEB),
         ("/x/site-packages/gunicorn/__main__.py core.wsgi", embedded.WEB),
         ("", embedded.WEB),

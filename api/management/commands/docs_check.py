@@ -32,13 +32,13 @@ class Tally:
 
 
 def routed_operations() -> Iterator[tuple[str, str]]:
-    """Every path template and method that the router answers, below /api/."""
+    """Every path template and method that is routed, but for the pages of the admin."""
     for path, callback in _routes(get_resolver().url_patterns, "/"):
-        if not path.startswith("/api/"):
+        if path.startswith("/admin/"):
             continue
         actions = getattr(callback, "actions", None)
         view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
-        handled = actions or [m for m in METHODS if hasattr(view, m)]
+        handled = actions or [m for m in METHODS if hasattr(view, m)] if view else ["get"]
         allowed = view.http_method_names if view else METHODS
         for method in METHODS:
             if method in handled and method in allowed:
@@ -124,9 +124,10 @@ class Check:
     def _responses(self, name: str, operation: dict[str, Any], *, has_id: bool) -> None:
         add = self.tally.add
         responses = operation["responses"]
-        expected = set(GENERAL)
+        is_api = "/api/" in name
+        expected = set(GENERAL) if is_api else {"default"}
         if operation.get("security"):
-            expected |= {"401", "403"}
+            expected |= {"401", "403"} if is_api else {"401"}
         if has_id:
             expected.add("404")
         if operation.get("requestBody"):
