@@ -13,7 +13,7 @@ VENV_PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 TOOLS := .venv/.tools-installed
 # What the tests need from Debian or Ubuntu: command=package.
-COMMANDS := chromium=chromium chromedriver=chromium-driver
+COMMANDS := chromium=chromium chromedriver=chromium-driver curl=curl
 # The linter of OpenAPI documents is an npm package; Node comes from PyPI with the tools.
 REDOCLY := tests/openapi/node_modules/@redocly/cli/bin/cli.js
 PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile

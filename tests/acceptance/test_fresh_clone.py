@@ -1,5 +1,6 @@
 """What a stranger does first: the README, word by word, in a copy with a server of its own."""
 
+import json
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from tests.tenancy.access import AUTHENTICATE
 
 ROOT: Path = settings.BASE_DIR
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+REQUESTS = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SQL_BLOCK = re.compile(r"^```sql\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -66,6 +68,24 @@ class Clone:
             shutil.rmtree(self.server.home, ignore_errors=True)
 
 
+def ask(clone: Clone, url: str, token: str) -> None:
+    """The README's requests, with curl, are answered as it says."""
+    [block] = REQUESTS.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    block = block.replace("http://127.0.0.1:8000", url)
+    block = block.replace("cd_the-token-that-make-run-printed", token)
+    block = block.replace("curl -sS", "curl -sS --fail-with-body -w '\\n'")
+
+    result = clone.run(block)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    alerts, explanation, acknowledged, upload, summary = map(json.loads, result.stdout.splitlines())
+    assert [alert["payer_name"] for alert in alerts["results"]] == ["Cigna", "Aetna"]
+    assert any("Verdict: drifted up" in line for line in explanation["lines"])
+    assert acknowledged["status"] == "acknowledged"
+    assert upload["status"] == "received"
+    assert summary["results"][0]["payer_name"] == "Tricare"
+
+
 def run_and_interrupt(clone: Clone) -> str:
     """What `make run` printed until Ctrl-C, of which nothing may be left."""
     service = Service(["make", "run", "BIND=127.0.0.1:0"], {}, clone.directory)
@@ -77,6 +97,8 @@ def run_and_interrupt(clone: Clone) -> str:
         with closing(psycopg2.connect(clone.server.url(WEB))) as web:
             found = Database(web).one(AUTHENTICATE, tokens.digest(token))
         assert (found["scope"], found["role"]) == ("write", "admin")
+
+        ask(clone, service.url, token)
 
         os.killpg(service.process.pid, signal.SIGINT)
 
