@@ -35,7 +35,7 @@ class DriftRunSerializer(StrictModelSerializer):
     descriptions = {
         "as_of": "The day as of which it measured: claims decided before it count.",
         "trigger": "What asked for it: nightly, upload, manual or api.",
-        "status": "queued: waits for the worker. completed, or failed: `error` says why.",
+        "status": "queued: waits for the worker. running. completed, or failed: `error` says why.",
         "is_look": "Whether alerts could open at the full false discovery rate.",
         "applied": "Whether alerts followed; a day older than the newest is measured only.",
         "groups_measured": "Groups and metrics with enough claims for a verdict.",
@@ -247,8 +247,8 @@ class DriftRunViewSet(ListRetrieve):
         summary="Start a run",
         description=(
             "Queues a run of detection for the worker. Poll the run that `Location` names until "
-            "its status isn't `queued` any more. While one for the same day waits, that one is "
-            "the answer."
+            "its status is neither `queued` nor `running`. While one for the same day waits, that "
+            "one is the answer."
         ),
         request=NewRunSerializer,
         responses={202: DriftRunSerializer},

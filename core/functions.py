@@ -74,11 +74,41 @@ def drift_queue_detection(
     return job_id
 
 
+def drift_request_run(*, customer_id: int, as_of: date | None) -> int:
+    """Ask for a run as of a day (None: today there), by the worker. Returns the drift_run's id."""
+    run_id: int = _call("drift.request_run", customer_id=customer_id, as_of=as_of)
+    return run_id
+
+
+def drift_start_run(*, customer_id: int, run_id: int) -> bool:
+    """Mark a queued run as running. Returns whether it is to be carried out."""
+    found: bool = _call("drift.start_run", customer_id=customer_id, run_id=run_id)
+    return found
+
+
+def drift_run_requested(*, customer_id: int, run_id: int) -> int:
+    """Carry out a run that was asked for, unless it is finished. Returns its id."""
+    found: int = _call("drift.run_requested", customer_id=customer_id, run_id=run_id)
+    return found
+
+
+def drift_fail_run(*, customer_id: int, run_id: int, error: str) -> None:
+    """Mark a run that isn't finished as failed, for a reason that quotes no data."""
+    _call("drift.fail_run", customer_id=customer_id, run_id=run_id, error=error)
+
+
+def drift_queue_nightly() -> int:
+    """Queue tonight's run of each customer that has none yet. Returns how many."""
+    queued: int = _call("drift.queue_nightly")
+    return queued
+
+
 @dataclass(frozen=True)
 class Upload:
     """What became of a file: `status` completed, failed (see `error`) or repeated.
 
-    Repeated means that nothing was done; the numbers are those of the completed upload.
+    Repeated means that nothing was done: from `ingest_merge` it is the completed upload with its
+    numbers, from `ingest_merge_received` the repeated one.
     """
 
     upload_id: int
@@ -132,10 +162,92 @@ def ingest_merge(
         return Upload(*cursor.fetchone())
 
 
+def ingest_receive_upload(
+    *,
+    customer_id: int,
+    filename: str,
+    sha256: str,
+    size_bytes: int,
+    strict: bool = False,
+    correct: bool = False,
+    force: bool = False,
+) -> int:
+    """Announce a file. Returns the upload's id, for `ingest_add_chunk` in the same transaction."""
+    upload_id: int = _call(
+        "ingest.receive_upload",
+        customer_id=customer_id,
+        filename=filename,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        strict=strict,
+        correct=correct,
+        force=force,
+    )
+    return upload_id
+
+
+def ingest_add_chunk(*, customer_id: int, upload_id: int, number: int, content: bytes) -> None:
+    """Keep a piece of a file, about 1 MB, numbered from 0."""
+    _call(
+        "ingest.add_chunk",
+        customer_id=customer_id,
+        upload_id=upload_id,
+        number=number,
+        content=content,
+    )
+
+
+def ingest_queue_upload(*, customer_id: int, upload_id: int) -> int:
+    """Queue the load of an upload whose bytes are all there. Returns the job's id."""
+    job_id: int = _call("ingest.queue_upload", customer_id=customer_id, upload_id=upload_id)
+    return job_id
+
+
+def ingest_take_upload(*, customer_id: int, upload_id: int) -> bool:
+    """Take a received upload to be loaded in this transaction. False: nothing is to be done."""
+    taken: bool = _call("ingest.take_upload", customer_id=customer_id, upload_id=upload_id)
+    return taken
+
+
+def ingest_merge_received(
+    *,
+    customer_id: int,
+    upload_id: int,
+    ignored_columns: Sequence[str] = (),
+    patient_columns: Sequence[str] = (),
+) -> Upload:
+    """Validate the staged rows of a received upload and apply the valid ones to the claims."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM ingest.merge_received(p_customer_id => %(customer_id)s,"
+            " p_upload_id => %(upload_id)s,"
+            " p_ignored_columns => %(ignored_columns)s::text[],"
+            " p_patient_columns => %(patient_columns)s::text[])",
+            {
+                "customer_id": customer_id,
+                "upload_id": upload_id,
+                "ignored_columns": list(ignored_columns),
+                "patient_columns": list(patient_columns),
+            },
+        )
+        return Upload(*cursor.fetchone())
+
+
+def ingest_fail_upload(*, customer_id: int, upload_id: int, error: str) -> None:
+    """End a received upload as failed, for a reason that quotes no data."""
+    _call("ingest.fail_upload", customer_id=customer_id, upload_id=upload_id, error=error)
+
+
 def ingest_remap_claims(*, customer_id: int) -> int:
     """Apply changed aliases and mappings to all claims. Returns how many claim lines moved."""
     moved: int = _call("ingest.remap_claims", customer_id=customer_id)
     return moved
+
+
+def maintenance_prune() -> int:
+    """Delete one batch of what is old and needed by nothing. Returns how many rows; 0: all gone."""
+    deleted: int = _value("SELECT sum(p.rows_deleted)::bigint FROM maintenance.prune() AS p")
+    return deleted
 
 
 def tenancy_authenticate(*, digest: str) -> dict[str, Any] | None:
@@ -225,9 +337,6 @@ def tenancy_local_date(*, customer_id: int) -> date:
         customer_id=customer_id,
     )
     return today
-
-
-# MERGE: the following come from the other parts.
 
 
 @dataclass(frozen=True)
@@ -346,53 +455,6 @@ def ingest_merge_payers(
         into_payer_id=into_payer_id,
         actor_id=actor_id,
     )
-
-
-def drift_request_run(*, customer_id: int, as_of: date | None) -> int:
-    """Queue a run."""
-    found: int = _call("drift.request_run", customer_id=customer_id, as_of=as_of)
-    return found
-
-
-def ingest_receive_upload(
-    *,
-    customer_id: int,
-    filename: str,
-    sha256: str,
-    size_bytes: int,
-    strict: bool,
-    correct: bool,
-    force: bool,
-) -> int:
-    """Receive an upload."""
-    found: int = _call(
-        "ingest.receive_upload",
-        customer_id=customer_id,
-        filename=filename,
-        sha256=sha256,
-        size_bytes=size_bytes,
-        strict=strict,
-        correct=correct,
-        force=force,
-    )
-    return found
-
-
-def ingest_add_chunk(*, customer_id: int, upload_id: int, number: int, content: bytes) -> None:
-    """Add a chunk."""
-    _call(
-        "ingest.add_chunk",
-        customer_id=customer_id,
-        upload_id=upload_id,
-        number=number,
-        content=content,
-    )
-
-
-def ingest_queue_upload(*, customer_id: int, upload_id: int) -> int:
-    """Queue an upload."""
-    found: int = _call("ingest.queue_upload", customer_id=customer_id, upload_id=upload_id)
-    return found
 
 
 def drift_payer_summary(*, customer_id: int, start: date, end: date) -> dict[int, dict[str, Any]]:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, Protocol
 from django.db import connection, transaction
 
 from core import functions
-from core.ingest_header import ClaimFileError, read_header
+from core.ingest_header import ClaimFileError, Header, read_header
 
 # About what a socket holds: while the server takes in one block, the next one is translated.
 BLOCK_BYTES: Final = 1 << 16
@@ -339,6 +339,23 @@ class _CopySource:
             raise
 
 
+def copy_rows(header: Header, rows: Iterator[bytes]) -> None:
+    """Copy rows of a ClaimFile into pg_temp.staging. Raises its ClaimFileError as it is."""
+    source = _CopySource(rows)
+    columns = ", ".join(("line", "fault_column", "fault", *header.columns))
+    with connection.cursor() as cursor:
+        try:
+            cursor.copy_expert(
+                f"COPY pg_temp.staging ({columns}) FROM STDIN"
+                f" (FORMAT csv, DELIMITER '{header.separator}')",
+                source,
+            )
+        except Exception:
+            if source.error is not None:
+                raise source.error from None
+            raise
+
+
 def load_claims(
     stream: BinaryIO,
     *,
@@ -357,19 +374,7 @@ def load_claims(
     header = claim_file.header
     with transaction.atomic():
         functions.ingest_create_staging()
-        source = _CopySource(claim_file.rows())
-        columns = ", ".join(("line", "fault_column", "fault", *header.columns))
-        with connection.cursor() as cursor:
-            try:
-                cursor.copy_expert(
-                    f"COPY pg_temp.staging ({columns}) FROM STDIN"
-                    f" (FORMAT csv, DELIMITER '{header.separator}')",
-                    source,
-                )
-            except Exception:
-                if source.error is not None:
-                    raise source.error from None
-                raise
+        copy_rows(header, claim_file.rows())
         return functions.ingest_merge(
             customer_id=customer_id,
             filename=filename,

@@ -188,6 +188,8 @@ PGTRIGGER_INSTALL_ON_MIGRATE = False
 
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 PROCRASTINATE_WORKER_DEFAULTS = {
+    # A large file must not keep the schedule and everybody's detection waiting.
+    "concurrency": 4,
     "fetch_job_polling_interval": 1.0,
     "shutdown_graceful_timeout": 30.0,
 }

@@ -1,4 +1,4 @@
-"""Drift: settings, runs, measurements and events. Runs and what they find: `drift.detect` alone."""
+"""Drift: settings, runs, measurements and events. What runs find: `drift.complete_run` alone."""
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
@@ -79,8 +79,9 @@ class DriftSettings(TenantModel):
 class DriftRun(TenantModel):
     """One run of detection.
 
-    A repeated run for the same as_of shares the measurements of the first one
-    (`measurement_run`). A run older than the newest applied as_of records measurements only.
+    One that was asked for is queued, then running, and at last completed or failed. Only completed
+    ones have found anything: a repeated run for the same as_of shares the measurements of the first
+    one (`measurement_run`). A run older than the newest applied as_of records measurements only.
     """
 
     class Status(models.TextChoices):
@@ -148,6 +149,11 @@ class DriftRun(TenantModel):
                     groups_measured__gte=0, groups_insufficient__gte=0, events_found__gte=0
                 ),
                 name="drift_run_counts_check",
+            ),
+            CheckConstraint(
+                condition=Q(applied=False, is_look=False, measurement_run__isnull=True)
+                | Q(status="completed"),
+                name="drift_run_found_check",
             ),
         ]
         indexes = [

@@ -10,7 +10,11 @@ from core.models.tenancy import TenantModel, User
 
 
 class Upload(TenantModel):
-    """One file of claims and what became of its rows."""
+    """One file of claims and what became of its rows.
+
+    One that was received, and is complete since `queued_at`, has its bytes in upload_chunk until
+    the worker has loaded it.
+    """
 
     class Status(models.TextChoices):
         RECEIVED = "received"
@@ -44,6 +48,7 @@ class Upload(TenantModel):
         related_name="+",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    queued_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

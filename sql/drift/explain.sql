@@ -26,13 +26,17 @@ BEGIN
     SELECT r.*
     INTO v_run
     FROM public.drift_run AS r
-    WHERE r.customer_id = p_customer_id AND r.as_of = p_as_of AND r.measurement_run_id IS NULL
+    WHERE
+        r.customer_id = p_customer_id
+        AND r.as_of = p_as_of
+        AND r.status = 'completed'
+        AND r.measurement_run_id IS NULL
     ORDER BY r.id
     LIMIT 1;
     SELECT bool_or(r.applied), bool_or(r.is_look)
     INTO v_is_applied, v_is_look
     FROM public.drift_run AS r
-    WHERE r.customer_id = p_customer_id AND r.as_of = p_as_of;
+    WHERE r.customer_id = p_customer_id AND r.as_of = p_as_of AND r.status = 'completed';
     IF v_run.id IS NOT NULL THEN
         v_parameters := v_run.parameters;
         SELECT array_agg(m ORDER BY array_position(v_metrics, m.metric::text))

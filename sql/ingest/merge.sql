@@ -30,10 +30,6 @@ SET work_mem = '128MB'
 AS $function$
 DECLARE
     v_upload_id bigint;
-    v_total bigint;
-    v_valid bigint;
-    v_error text := '';
-    v_counts record;
 BEGIN
     PERFORM tenancy.authorize(p_customer_id);
     PERFORM ingest.lock_customer(p_customer_id);
@@ -61,7 +57,7 @@ BEGIN
     END IF;
 
     INSERT INTO public.upload AS u (
-        customer_id, filename, sha256, size_bytes, strict, correct, ignored_columns,
+        customer_id, filename, sha256, size_bytes, strict, correct, force, ignored_columns,
         patient_columns, uploaded_by_id
     )
     VALUES (
@@ -71,71 +67,15 @@ BEGIN
         p_size_bytes,
         p_strict,
         p_correct,
+        p_force,
         p_ignored_columns,
         p_patient_columns,
         nullif(current_setting('app.actor_id', TRUE), '')::bigint
     )
     RETURNING u.id INTO v_upload_id;
 
-    PERFORM ingest.validate_staging(p_customer_id, v_upload_id);
-
-    SELECT
-        count(*),
-        count(*) FILTER (WHERE s.state IS NULL)
-    INTO v_total, v_valid
-    FROM pg_temp.staging AS s;
-
-    IF v_total = 0 THEN
-        v_error := 'the file has no rows';
-    ELSIF v_valid = 0 THEN
-        v_error := 'every row was rejected';
-    ELSIF p_strict AND v_valid < v_total THEN
-        v_error := 'rows were rejected and the load is strict';
-    END IF;
-
-    -- A record has no fields before something was assigned to it.
-    SELECT 0::bigint AS inserted, 0::bigint AS updated, 0::bigint AS unchanged, 0::bigint AS stale
-    INTO v_counts;
-    IF v_error = '' THEN
-        PERFORM ingest.resolve_staging(p_customer_id);
-        v_counts := ingest.write_claims(p_customer_id, v_upload_id, p_correct);
-        -- One upload of a file is the completed one; with p_force this one takes its place.
-        UPDATE public.upload AS u
-        SET status = 'superseded'
-        WHERE u.customer_id = p_customer_id AND u.sha256 = p_sha256 AND u.status = 'completed';
-    END IF;
-
     RETURN QUERY
-    UPDATE public.upload AS u
-    SET
-        status = CASE WHEN v_error = '' THEN 'completed' ELSE 'failed' END,
-        error = v_error,
-        rows_total = v_total,
-        rows_inserted = v_counts.inserted,
-        rows_updated = v_counts.updated,
-        rows_unchanged = v_counts.unchanged,
-        rows_stale = v_counts.stale,
-        rows_rejected = v_total - v_valid,
-        finished_at = clock_timestamp()
-    WHERE u.customer_id = p_customer_id AND u.id = v_upload_id
-    RETURNING
-        u.id,
-        u.status::text,
-        u.error,
-        u.rows_total,
-        u.rows_inserted,
-        u.rows_updated,
-        u.rows_unchanged,
-        u.rows_stale,
-        u.rows_rejected;
-
-    IF v_counts.inserted + v_counts.updated > 0 THEN
-        PERFORM drift.queue_detection(p_customer_id => p_customer_id, p_trigger => 'upload');
-    END IF;
-
-    -- Another file may follow in this transaction.
-    DROP VIEW pg_temp.typed;
-    DROP TABLE pg_temp.staging, pg_temp.payer_map, pg_temp.cpt_map, pg_temp.date_map;
+    SELECT a.* FROM ingest.apply_staging(p_customer_id, v_upload_id) AS a;
 END;
 $function$;
 

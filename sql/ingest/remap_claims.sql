@@ -16,6 +16,8 @@ BEGIN
     PERFORM ingest.lock_customer(p_customer_id);
     -- A run that is under way must not see half of a group.
     PERFORM drift.lock_customer(p_customer_id);
+    -- The job was queued when it was active.
+    PERFORM tenancy.active_customer(p_customer_id => p_customer_id);
 
     WITH payer_of AS MATERIALIZED (
         SELECT
@@ -66,7 +68,7 @@ END;
 $function$;
 
 COMMENT ON FUNCTION ingest.remap_claims(bigint) IS
-'Applies changed payer aliases and CPT mappings to all claims of a customer at once, resolves the alerts of payers and groups that have none left, and queues detection when any moved. Returns the number of claim lines that moved. Raises PD001 unless READ COMMITTED, PD002 to PD004 like tenancy.authorize.';
+'Applies changed payer aliases and CPT mappings to all claims of a customer at once, resolves the alerts of payers and groups that have none left, and queues detection when any moved. Returns the number of claim lines that moved. Raises PD001 unless READ COMMITTED, PD002 to PD004 like tenancy.authorize, PD005 for a suspended customer.';
 
 REVOKE ALL ON FUNCTION ingest.remap_claims(bigint) FROM public;
 GRANT EXECUTE ON FUNCTION ingest.remap_claims(bigint) TO claimdrift_tenant, claimdrift_platform;

@@ -85,6 +85,7 @@ AS $function$
                     FROM public.drift_run AS r
                     WHERE
                         r.customer_id = a.customer_id
+                        AND r.status = 'completed'
                         AND r.as_of = a.opened_as_of
                         AND a.opened_at BETWEEN r.started_at AND r.finished_at
                 ),

@@ -55,9 +55,9 @@ AS $function$
         'upload_unfinished',
         u.customer_id,
         u.id,
-        'is completed, without the time at which it was'
+        format('is %s, finished %s', u.status, coalesce(u.finished_at::text, '(never)'))
     FROM public.upload AS u
-    WHERE u.status = 'completed' AND u.finished_at IS NULL
+    WHERE (u.status = 'received') <> (u.finished_at IS NULL)
 
     UNION ALL
     -- Claims follow a merge by one step.
@@ -82,7 +82,7 @@ AS $function$
 $function$;
 
 COMMENT ON FUNCTION maintenance.check_claims() IS
-'What is wrong with claims, uploads and payers: claim_first_determination (missing, or later than the latest decision), upload_counts (a completed upload whose counts don''t add up to its rows), upload_unfinished (completed, but never finished), payer_chain (merged into one that was merged itself), alias_of_merged (leads to a payer that was merged). Reads every claim. Part of maintenance.verify.';
+'What is wrong with claims, uploads and payers: claim_first_determination (missing, or later than the latest decision), upload_counts (a completed upload whose counts don''t add up to its rows), upload_unfinished (finished without the time at which it was, or the other way round), payer_chain (merged into one that was merged itself), alias_of_merged (leads to a payer that was merged). Reads every claim. Part of maintenance.verify.';
 
 REVOKE ALL ON FUNCTION maintenance.check_claims() FROM public;
 GRANT EXECUTE ON FUNCTION maintenance.check_claims() TO claimdrift_platform;

@@ -35,17 +35,20 @@ AS $function$
         r.id,
         format('is %s, finished %s', r.status, coalesce(r.finished_at::text, '(never)'))
     FROM public.drift_run AS r
-    WHERE r.status = 'running' OR r.finished_at IS NULL
+    WHERE (r.status IN ('queued', 'running')) <> (r.finished_at IS NULL)
 
     UNION ALL
     SELECT
         'run_shared',
         r.customer_id,
         r.id,
-        format('as of %s shares the measurements of run %s as of %s', r.as_of, m.id, m.as_of)
+        format(
+            'as of %s shares the measurements of run %s as of %s, which is %s',
+            r.as_of, m.id, m.as_of, m.status
+        )
     FROM public.drift_run AS r
     JOIN public.drift_run AS m ON m.customer_id = r.customer_id AND m.id = r.measurement_run_id
-    WHERE m.as_of <> r.as_of OR m.measurement_run_id IS NOT NULL
+    WHERE m.as_of <> r.as_of OR m.measurement_run_id IS NOT NULL OR m.status <> 'completed'
 
     UNION ALL
     -- Of the newest applied day, maintenance.prune leaves everything.
@@ -126,7 +129,7 @@ AS $function$
 $function$;
 
 COMMENT ON FUNCTION maintenance.check_runs() IS
-'Whether runs, measurements and events belong together: run_unfinished, run_shared (shares the measurements of another day), run_measurements (the newest applied run lost some), event_missing (it measured drift, and there is no event), event_run (an event whose run is of another day), event_unmeasured (an event that stands without its measurement). object_id is the run, the measurement or the event. Part of maintenance.verify.';
+'Whether runs, measurements and events belong together: run_unfinished (finished without the time at which it was, or the other way round), run_shared (shares the measurements of another day, or of a run that has none), run_measurements (the newest applied run lost some), event_missing (it measured drift, and there is no event), event_run (an event whose run is of another day), event_unmeasured (an event that stands without its measurement). object_id is the run, the measurement or the event. Part of maintenance.verify.';
 
 REVOKE ALL ON FUNCTION maintenance.check_runs() FROM public;
 GRANT EXECUTE ON FUNCTION maintenance.check_runs() TO claimdrift_platform;

@@ -8,16 +8,14 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql
 VOLATILE
--- DEFINER: measurements are written by stored functions only. procrastinate's triggers name its
--- tables without a schema, hence public.
+-- DEFINER: measurements and tokens are written by stored functions only. procrastinate's triggers
+-- name its tables without a schema, hence public.
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
     v_before CONSTANT timestamp with time zone := clock_timestamp() - p_keep;
     v_measurements bigint;
-    v_events bigint;
-    v_jobs bigint;
 BEGIN
     PERFORM maintenance.check_batch(p_batch);
     IF p_keep IS NULL OR p_keep < '0' THEN
@@ -48,6 +46,7 @@ BEGIN
         LEFT JOIN newest AS n USING (customer_id)
         WHERE
             r.started_at < v_before
+            AND r.status = 'completed'
             AND r.measurement_run_id IS NULL
             AND r.as_of IS DISTINCT FROM n.as_of
             AND NOT EXISTS (
@@ -73,49 +72,21 @@ BEGIN
     WHERE m.id = p.id;
     GET DIAGNOSTICS v_measurements = ROW_COUNT;
 
-    -- A job's age is that of its last event: the older ones go first, and it goes after them.
-    DELETE FROM public.procrastinate_events AS e
-    WHERE e.id IN (
-        SELECT older.id
-        FROM public.procrastinate_events AS older
-        JOIN public.procrastinate_jobs AS j ON j.id = older.job_id
-        WHERE
-            j.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
-            AND older.at < v_before
-            AND NOT EXISTS (
-                SELECT FROM public.procrastinate_events AS later
-                WHERE later.job_id = j.id AND later.at >= v_before
-            )
-        ORDER BY older.id
-        LIMIT p_batch
-    );
-    GET DIAGNOSTICS v_events = ROW_COUNT;
-
-    DELETE FROM public.procrastinate_jobs AS j
-    WHERE j.id IN (
-        SELECT finished.id
-        FROM public.procrastinate_jobs AS finished
-        WHERE
-            finished.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
-            AND NOT EXISTS (
-                SELECT FROM public.procrastinate_events AS e WHERE e.job_id = finished.id
-            )
-        ORDER BY finished.id
-        LIMIT p_batch
-        FOR UPDATE SKIP LOCKED
-    );
-    GET DIAGNOSTICS v_jobs = ROW_COUNT;
-
     RETURN QUERY
-    VALUES
-        ('drift_measurement', v_measurements),
-        ('procrastinate_events', v_events),
-        ('procrastinate_jobs', v_jobs);
+    VALUES ('drift_measurement', v_measurements);
+    RETURN QUERY
+    SELECT p.*
+    FROM maintenance.prune_jobs(
+        -- The schedule alone makes some 1,600 a day.
+        p_before => clock_timestamp() - least(p_keep, interval '30 days'), p_batch => p_batch
+    ) AS p;
+    RETURN QUERY
+    SELECT p.* FROM maintenance.prune_access(p_batch => p_batch) AS p;
 END;
 $function$;
 
 COMMENT ON FUNCTION maintenance.prune(interval, int) IS
-'Deletes what is older than p_keep and needed by nothing: measurements of drift runs (never those of a customer''s newest applied day), finished jobs and their events. At most p_batch rows of each table per call: call it until all numbers are 0. Runs, events, alerts and audit entries stay. Safe beside running detection, for which it never waits. Raises PD030 (negative p_keep, p_batch below 1).';
+'Deletes what is older than p_keep and needed by nothing: measurements of drift runs (never those of a customer''s newest applied day), finished jobs and their events (after 30 days already), tokens that expired 30 days ago, counts of attempts to sign in that are a day old. At most p_batch rows of each table per call: call it until all numbers are 0. Runs, events, alerts and audit entries stay. Safe beside running detection, for which it never waits. Raises PD030 (negative p_keep, p_batch below 1).';
 
 REVOKE ALL ON FUNCTION maintenance.prune(interval, int) FROM public;
 GRANT EXECUTE ON FUNCTION maintenance.prune(interval, int) TO claimdrift_platform;

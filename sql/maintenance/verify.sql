@@ -19,6 +19,8 @@ AS $function$
         UNION ALL
         SELECT * FROM maintenance.check_transitions()
         UNION ALL
+        SELECT * FROM maintenance.check_waiting()
+        UNION ALL
         SELECT * FROM maintenance.check_references()
         UNION ALL
         SELECT * FROM maintenance.check_tenancy()

@@ -93,6 +93,7 @@ def result_of(portfolio: Portfolio) -> dict[str, list[Any]]:
     own = {"id", "customer_id", "run_id", "measurement_run_id", "payer_id", "cpt_group_id"}
     own |= {"rule_id", "alert_id", "frozen_alert_id", "previous_alert_id"}
     times = {"created_at", "opened_at", "updated_at", "at", "started_at", "finished_at"}
+    times |= {"requested_at"}
     return {
         table: [
             {key: value for key, value in row.items() if key not in own | times}

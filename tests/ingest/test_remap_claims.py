@@ -7,6 +7,7 @@ from tests.acceptance.together import Background, DatabaseUrl, open_connections
 from tests.conftest import Connect
 from tests.database import Database
 from tests.ingest.loading import counts, load, row
+from tests.ingest.receiving import suspend
 from tests.portfolio import Portfolio, as_tenant
 from tests.refusal import refused
 
@@ -172,6 +173,15 @@ def test_a_tenant_remaps_its_own_claims_only(
         assert tenant.value(REMAP, renamed.customer_id) == 1
         with refused("PD003"):
             tenant.execute(REMAP, other.customer_id)
+
+
+def test_a_customer_that_was_suspended_meanwhile_is_refused(renamed: Portfolio) -> None:
+    before = names(renamed)
+    suspend(renamed)
+
+    with refused("PD005"):
+        remap(renamed)
+    assert names(renamed) == before
 
 
 def test_another_isolation_level_is_refused(portfolio: Portfolio, connect: Connect) -> None:

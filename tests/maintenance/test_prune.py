@@ -10,7 +10,13 @@ from tests.database import Database
 from tests.portfolio import Portfolio
 
 AS_OF = date(2026, 6, 1)
-NOTHING = {"drift_measurement": 0, "procrastinate_events": 0, "procrastinate_jobs": 0}
+NOTHING = {
+    "drift_measurement": 0,
+    "procrastinate_events": 0,
+    "procrastinate_jobs": 0,
+    "api_token": 0,
+    "login_throttle": 0,
+}
 
 
 def prune(database: Database, keep: str = "400 days", batch: int = 50_000) -> dict[str, int]:

@@ -71,6 +71,17 @@ def scene(owner: Database, worker: Database) -> Scene:
             ids[f"newest_{measurement['metric']}"] = measurement["id"]
         if measurement["run_id"] == ids["run_opened"]:
             ids[f"opened_{measurement['metric']}"] = measurement["id"]
+    ids["run_queued"] = worker.value("SELECT drift.request_run(%s, %s)", customer_id, day(56))
+    for name, content in (("upload_queued", b"content"), ("upload_failed", b"")):
+        ids[name] = worker.value(
+            "SELECT ingest.receive_upload(%s, 'claims.csv', repeat('a', 64), %s, false, false,"
+            " false)",
+            customer_id,
+            len(content),
+        )
+        worker.execute("SELECT ingest.add_chunk(%s, %s, 0, %s)", customer_id, ids[name], content)
+        worker.execute("SELECT ingest.queue_upload(%s, %s)", customer_id, ids[name])
+    worker.execute("SELECT ingest.fail_upload(%s, %s, 'No.')", customer_id, ids["upload_failed"])
     ids["claim"] = portfolio.rows("claim")[0]["id"]
     ids["payer"] = portfolio.payer("Aetna")
     ids["upload"] = portfolio.upload_id
@@ -188,6 +199,38 @@ BREACHES = [
         "run_escalated",
     ),
     Breach(
+        "run_unfinished",
+        "UPDATE drift_run SET finished_at = now() WHERE id = {run_queued}",
+        "run_queued",
+    ),
+    Breach(
+        "run_forgotten",
+        "UPDATE procrastinate_jobs SET status = 'cancelled'"
+        " WHERE queueing_lock = 'run:{run_queued}'",
+        "run_queued",
+    ),
+    Breach(
+        "run_forgotten",
+        """
+        UPDATE drift_run SET status = 'running' WHERE id = {run_queued};
+        DELETE FROM procrastinate_jobs WHERE queueing_lock = 'run:{run_queued}'
+        """,
+        "run_queued",
+    ),
+    Breach(
+        "run_shared",
+        """
+        ALTER TABLE drift_run DROP CONSTRAINT drift_run_found_check;
+        UPDATE drift_run SET status = 'failed', applied = false, is_look = false
+        WHERE id = {run_newest};
+        UPDATE drift_run SET status = 'completed', finished_at = now(),
+            measurement_run_id = {run_newest}, as_of = '2026-07-20'
+        WHERE id = {run_queued};
+        DELETE FROM drift_run WHERE id = {run_repeated}
+        """,
+        "run_queued",
+    ),
+    Breach(
         "run_shared",
         "UPDATE drift_run SET measurement_run_id = {run_opened} WHERE id = {run_repeated}",
         "run_repeated",
@@ -238,6 +281,27 @@ BREACHES = [
     ),
     Breach(
         "upload_unfinished", "UPDATE upload SET status = 'completed' WHERE id = {upload}", "upload"
+    ),
+    Breach(
+        "upload_unfinished",
+        "UPDATE upload SET finished_at = now() WHERE id = {upload_queued}",
+        "upload_queued",
+    ),
+    Breach(
+        "upload_unfinished",
+        "UPDATE upload SET finished_at = NULL WHERE id = {upload_failed}",
+        "upload_failed",
+    ),
+    Breach(
+        "upload_forgotten",
+        "DELETE FROM procrastinate_jobs WHERE queueing_lock = 'upload:{upload_queued}'",
+        "upload_queued",
+    ),
+    Breach(
+        "upload_chunks",
+        "INSERT INTO upload_chunk (customer_id, upload_id, number, content)"
+        " VALUES ({customer}, {upload_failed}, 0, ''), ({customer}, {upload_failed}, 1, '')",
+        "upload_failed",
     ),
     Breach(
         "customer_unknown",
