@@ -332,7 +332,8 @@ def _outside(
             "summary": summary,
             "description": description,
             "tags": ["operations"],
-            "security": [{"token": []}] if "not_authenticated" in errors else [],
+            # Optional where it depends on the settings.
+            "security": [{}, {"token": []}] if "not_authenticated" in errors else [],
             "responses": {
                 "200": {"description": "Done", "headers": HEADERS, "content": answer},
                 **{str(CODES[c][0]): problem_answer(c) for c in ("parse_error", *errors)},
