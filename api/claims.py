@@ -183,7 +183,7 @@ class ClaimViewSet(ListRetrieve):
         methods=["get"],
         url_path="payer-summary",
         filterset_class=SummaryFilterSet,
-        search_fields=("payer_name",),
+        search_fields=("name__icontains",),
         search_describes="the payer's name holds this text",
         ordering_fields=("payer", "claims", "denial_rate", "median_days", "open_alerts"),
         default_ordering="-claims",

@@ -187,7 +187,7 @@ class ApiSchema(AutoSchema):
                 ),
             )
         ]
-        if Need.NOTHING < self.view.need() < Need.SUPERUSER:
+        if self.view.is_narrowable():
             parameters.append(
                 OpenApiParameter(
                     "customer",

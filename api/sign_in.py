@@ -189,6 +189,9 @@ class LogoutView(ContextView):
     def prepare(self, request: Request) -> None:
         """There is no body to read."""
 
+    def is_narrowable(self) -> bool:
+        return False
+
     @extend_schema(
         operation_id="auth_logout",
         summary="Sign out",

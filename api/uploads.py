@@ -75,6 +75,7 @@ class CsvParser(BaseParser):
         shutil.copyfileobj(stream, file, CHUNK_BYTES)
         spooled = Spooled.of(file, request.query_params.get("filename", "upload.csv"))
         if spooled.size_bytes != length:
+            spooled.file.close()
             raise ParseError("The body ended early.")
         flags = {name: request.query_params.get(name, "false") for name in FLAGS}
         return {"file": spooled, **flags}
@@ -245,6 +246,11 @@ class UploadViewSet(ListRetrieve):
     def get_parsers(self) -> list[BaseParser]:
         return [FormParser(), CsvParser()]
 
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+        if hasattr(self, "sent"):
+            self.sent.file.close()
+        return super().finalize_response(*args, **kwargs)
+
     def parameters(self) -> set[str]:
         if self.action == "create":
             return {"filename", *FLAGS}
@@ -253,6 +259,9 @@ class UploadViewSet(ListRetrieve):
     def prepare(self, request: Request) -> None:
         if self.action == "create":
             data: dict[str, Any] = request.data  # type: ignore[assignment]
+            # Of an empty body no parser is asked.
+            if "file" not in data:
+                raise ParseError("The body is empty.")
             self.sent: Spooled = data["file"]
             self.flags = {name: _flag(name, str(data[name])) for name in FLAGS}
             if not 0 < len(self.sent.filename) <= 255 or "\0" in self.sent.filename:

@@ -8,6 +8,7 @@ from django.db import DatabaseError, models, transaction
 from django.db.models import QuerySet
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import MethodNotAllowed, NotFound, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -45,6 +46,10 @@ class ContextView(APIView):
         """Whether a token for reading may do this although it is no GET."""
         return False
 
+    def is_narrowable(self) -> bool:
+        """Whether superusers may say which customer is meant."""
+        return Need.NOTHING < self.need() < Need.SUPERUSER
+
     def parameters(self) -> set[str]:
         """The query parameters that the present action knows."""
         return set()
@@ -53,7 +58,7 @@ class ContextView(APIView):
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(request.method or "")
         super().initial(request, *args, **kwargs)
-        narrowed = {"customer"} if Need.NOTHING < self.need() < Need.SUPERUSER else set()
+        narrowed = {"customer"} if self.is_narrowable() else set()
         check_parameters(request, self.parameters() | narrowed)
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -62,6 +67,13 @@ class ContextView(APIView):
         if name in self.http_method_names and handler is not None:
             setattr(self, name, self._in_context(handler))
         return super().dispatch(request, *args, **kwargs)
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(*args, **kwargs)
+        # Whatever a view's answers are otherwise, a problem is JSON.
+        if response.exception:
+            response.accepted_renderer = JSONRenderer()
+        return response
 
     def _in_context(self, handler: Callable[..., Response]) -> Callable[..., Response]:
         def handle(request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -155,7 +167,9 @@ class ResourceView(ContextView, viewsets.GenericViewSet[Any]):
 
     def get_queryset(self) -> QuerySet[Any]:
         """The rows of the customer in context. Row-level security says the same once more."""
-        return self.own(super().get_queryset().select_related(*self.related))
+        queryset = super().get_queryset()
+        # Without a name select_related would follow every reference there is.
+        return self.own(queryset.select_related(*self.related) if self.related else queryset)
 
     def own(self, queryset: QuerySet[Row]) -> QuerySet[Row]:
         """Those rows that belong to the customer in context."""

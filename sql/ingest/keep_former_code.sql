@@ -10,7 +10,8 @@ AS $function$
     INSERT INTO public.cpt_mapping (customer_id, cpt, cpt_group_id)
     SELECT
         p_customer_id,
-        code.cpt,
+        -- The planner may cast a name to the column's type before it has looked at the filter.
+        left(code.cpt, 20),
         p_cpt_group_id
     FROM (SELECT upper(p_former_name) AS cpt) AS code
     WHERE

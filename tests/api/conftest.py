@@ -5,10 +5,12 @@ from ipaddress import ip_network
 
 import pytest
 from django.db import connections
-from django.test import Client
+from django.test import Client, override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.api.callers import Callers
 from tests.api.client import Api, Office, new_superuser
+from tests.api.worlds import Fingerprints, World
 from tests.database import Database
 
 _addresses = iter(ip_network("10.0.0.0/8").hosts())
@@ -65,3 +67,22 @@ def browser(as_web: None) -> Client:
         # Attempts to sign in are counted by address, too.
         REMOTE_ADDR=str(next(_addresses)),
     )
+
+
+@pytest.fixture(scope="module")
+def callers(owner: Database, worker: Database) -> Callers:
+    """Everybody that an API can be asked by, and two customers with one of everything."""
+    return Callers(World(owner, worker), World(owner, worker), Office(owner, worker))
+
+
+@pytest.fixture(scope="module")
+def fingerprints(owner: Database, callers: Callers) -> Fingerprints:
+    """To tell whether anything of those two customers has changed."""
+    return Fingerprints(owner, callers.ours, callers.theirs)
+
+
+@pytest.fixture
+def cheap_passwords() -> Iterator[None]:
+    """For many sign-ins: a real password takes its time."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield

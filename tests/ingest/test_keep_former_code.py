@@ -41,6 +41,16 @@ def test_only_codes_are_mapped(portfolio: Portfolio, name: str, code: str | None
     assert mappings(portfolio) == ({code: group_id} if code else {})
 
 
+def test_a_name_that_is_too_long_for_a_code_is_no_hindrance(
+    connect: Connect, portfolio: Portfolio
+) -> None:
+    group_id = portfolio.group("Evaluation and management 2")
+
+    with as_tenant(connect("claimdrift_web"), portfolio.customer_id) as tenant:
+        tenant.execute("UPDATE cpt_group SET name = 'Office visit' WHERE id = %s", group_id)
+        assert tenant.execute("SELECT cpt FROM cpt_mapping") == []
+
+
 def test_a_code_without_digits_is_one_when_claims_have_it(portfolio: Portfolio) -> None:
     load(portfolio, row(claim_number="A", cpt="VISITS"))
     group_id = id_of(portfolio, "cpt_group", "VISITS")
