@@ -150,7 +150,7 @@ class SummaryFilterSet(filters.FilterSet):
     decided_before = filters.DateFilter(
         method="unchanged", label="The period's last day; by default yesterday there."
     )
-    payer = filters.IdFilter(method="unchanged", label="Of this payer (id).")
+    payer = filters.IdFilter(field_name="id", label="Of this payer (id).")
 
     def unchanged(self, queryset: Any, name: str, value: Any) -> Any:
         """The view hands the period on to the function that counts."""
@@ -190,34 +190,34 @@ class ClaimViewSet(ListRetrieve):
     )
     def payer_summary(self, request: Request) -> Response:
         customer_id = self.one_customer_id()
-        self.filter_queryset(Payer.objects.none())
-        start, end = self._period(customer_id)
-        names = dict(self.own(Payer.objects.all()).values_list("id", "name"))
-        wanted = int(request.query_params.get("payer", 0))
-        search = request.query_params.get("search", "").casefold()
+        payers = self.filter_queryset(self.own(Payer.objects.all()))
+        names = dict(payers.values_list("id", "name"))
+        given = SummaryFilterSet(request.query_params, payers).form
+        given.full_clean()  # what isn't clean was refused above
+        first, last = (given.cleaned_data[name] for name in ("decided_after", "decided_before"))
+        start, end = self._period(customer_id, first, last)
         rows = [
             {"payer": payer_id, "payer_name": names[payer_id], **figures}
             for payer_id, figures in drift_payer_summary(
                 customer_id=customer_id, start=start, end=end
             ).items()
-            if wanted in {0, payer_id} and search in names[payer_id].casefold()
+            if payer_id in names
         ]
         return self.page_of_rows(rows, "payer", PayerSummarySerializer)
 
-    def _period(self, customer_id: int) -> tuple[date, date]:
-        given = {
-            name: date.fromisoformat(self.request.query_params[name])
-            for name in ("decided_after", "decided_before")
-            if name in self.request.query_params
-        }
-        end = given.get("decided_before") or (
-            given["decided_after"] + timedelta(SUMMARY_DAYS - 1)
-            if "decided_after" in given
-            else tenancy_local_date(customer_id=customer_id) - timedelta(1)
-        )
-        start = given.get("decided_after") or end - timedelta(SUMMARY_DAYS - 1)
-        if not timedelta(0) <= end - start < timedelta(MAX_SUMMARY_DAYS):
+    def _period(self, customer_id: int, first: date | None, last: date | None) -> tuple[date, date]:
+        usual = timedelta(SUMMARY_DAYS - 1)
+        try:
+            if last is None:
+                yesterday = tenancy_local_date(customer_id=customer_id) - timedelta(1)
+                last = first + usual if first else yesterday
+            first = first or last - usual
+        except OverflowError:
+            raise ValidationError(
+                {"decided_before" if last else "decided_after": "Dates end there."}
+            ) from None
+        if not timedelta(0) <= last - first < timedelta(MAX_SUMMARY_DAYS):
             raise ValidationError(
                 {"decided_after": f"Give a period of 1 to {MAX_SUMMARY_DAYS} days."}
             )
-        return start, end
+        return first, last

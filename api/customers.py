@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -20,6 +21,15 @@ from core.models import AuditEntry, Customer, DriftSettings, Membership
 
 class CustomerSerializer(StrictModelSerializer):
     """A practice."""
+
+    slug = StrictCharField(
+        max_length=60,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9]+(-[a-z0-9]+)*$", "Give words of a-z and 0-9, with hyphens between."
+            )
+        ],
+    )
 
     class Meta:
         model = Customer

@@ -15,10 +15,10 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.db import DatabaseError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
-from rest_framework.response import Response
 
+from api.access import SCHEME
 from core.errors import sqlstate
 from core.logs import request_id
 
@@ -68,6 +68,7 @@ OURS: Final = {
     "PD015": "conflict",
     "PD016": "not_found",
 }
+BLAMED: Final = {"PD009": "time_zone"}
 # Constraint: the field to blame, and what to say.
 UNIQUE: Final = {
     "payer_customer_name_key": ("name", "There is a payer with this name."),
@@ -124,6 +125,15 @@ class Problem:
             "errors": list(self.errors),
         }
 
+    def response(self) -> JsonResponse:
+        """The answer: JSON also where the view's own answers are something else."""
+        return JsonResponse(
+            self.body(),
+            status=self.status,
+            content_type=CONTENT_TYPE,
+            headers=dict(self.headers),
+        )
+
 
 def is_busy(error: DatabaseError) -> bool:
     """Whether somebody else held what was needed, so that another try may succeed."""
@@ -142,12 +152,15 @@ def problem_response(
     return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
-def field_error(field: str, code: str, detail: str) -> dict[str, str]:
-    """One entry of `errors`; `field` is a dotted path into the body, or a parameter's name."""
-    pointer = "#/" + "/".join(
-        part.replace("~", "~0").replace("/", "~1") for part in field.split(".")
-    )
-    return {"field": field, "pointer": pointer if field else "", "code": code, "detail": detail}
+def field_error(path: Sequence[str], code: str, detail: str) -> dict[str, str]:
+    """One entry of `errors`; `path` leads into the body, or names a parameter."""
+    pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in path)
+    return {
+        "field": ".".join(path),
+        "pointer": f"#/{pointer}" if path else "",
+        "code": code,
+        "detail": detail,
+    }
 
 
 def _flatten(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
@@ -160,15 +173,14 @@ def _flatten(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]
             is_leaf = isinstance(value, exceptions.ErrorDetail)
             yield from _flatten(value, path if is_leaf else (*path, str(number)))
     else:
-        yield field_error(".".join(path), getattr(detail, "code", "invalid"), str(detail))
+        yield field_error(path, getattr(detail, "code", "invalid"), str(detail))
 
 
 def _of_api(error: exceptions.APIException) -> Problem:
-    headers = []
     if isinstance(error, exceptions.ValidationError):
         return Problem("validation_error", errors=tuple(_flatten(error.detail)))
-    if challenge := getattr(error, "auth_header", None):
-        headers.append(("WWW-Authenticate", challenge))
+    if isinstance(error, exceptions.NotFound):
+        return Problem("not_found")
     if isinstance(error, exceptions.Throttled):
         wait = str(max(1, int(getattr(error, "wait", None) or 1)))
         return Problem(
@@ -181,7 +193,9 @@ def _of_api(error: exceptions.APIException) -> Problem:
     if code not in CODES:
         is_parse_error = isinstance(error, exceptions.ParseError)
         code = "parse_error" if is_parse_error else by_status.get(error.status_code, "server_error")
-    return Problem(code, str(error.detail), headers=tuple(headers))
+    # Every 401 says how to do better, the one for a wrong password as well.
+    headers = (("WWW-Authenticate", SCHEME),) if CODES[code][0] == 401 else ()
+    return Problem(code, str(error.detail), headers=headers)
 
 
 def _of_database(error: DatabaseError, method: str) -> Problem | None:
@@ -193,11 +207,13 @@ def _of_database(error: DatabaseError, method: str) -> Problem | None:
         code = OURS[state]
         if code == "not_found":
             return Problem(code)
-        return Problem(code, text[0].upper() + text[1:])
+        text = text[0].upper() + text[1:]
+        field = BLAMED.get(state)
+        return Problem(code, text, (field_error([field], "invalid", text),) if field else ())
     if state == "23505":
         field, detail = UNIQUE.get(constraint, ("", "Something like this exists already."))
         return Problem(
-            "conflict", detail, errors=(field_error(field, "unique", detail),) if field else ()
+            "conflict", detail, errors=(field_error([field], "unique", detail),) if field else ()
         )
     if state == "23503":
         if method == "DELETE":
@@ -230,25 +246,21 @@ def problem_of(error: BaseException, method: str = "GET") -> Problem | None:
             return Problem("permission_denied")
         case RequestDataTooBig():
             return Problem("payload_too_large", "The body is too large.")
+        case UnreadablePostError():
+            return Problem("parse_error", "The body ended early.")
         case SuspiciousOperation():
             return Problem("parse_error", "The request can't be read.")
         case _:
             return None
 
 
-def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
+def handle_exception(error: Exception, context: dict[str, Any]) -> JsonResponse:
     """DRF's EXCEPTION_HANDLER."""
     view = context["view"]
     problem = problem_of(error, view.request.method or "GET")
     if problem is None or problem.code in {"server_error", "unavailable"}:
         logger.error("%s failed", type(view).__name__, exc_info=error)
-    problem = problem or Problem("server_error")
-    return Response(
-        problem.body(),
-        status=problem.status,
-        headers=dict(problem.headers),
-        content_type=CONTENT_TYPE,
-    )
+    return (problem or Problem("server_error")).response()
 
 
 # For Django: what fails before or beside a view of the API. `api.urls` names them.
@@ -256,7 +268,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     problem = problem_of(exception) or Problem("parse_error", "The request can't be read.")
-    return JsonResponse(problem.body(), status=problem.status, content_type=CONTENT_TYPE)
+    return problem.response()
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> JsonResponse:

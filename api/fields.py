@@ -1,11 +1,15 @@
 """Serializers that take what the documentation says and nothing else."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar, Final
 
 from django.db import models
 from rest_framework import serializers
 from rest_framework.fields import empty
+
+DECIMAL: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 
 
 class StrictCharField(serializers.CharField):
@@ -32,7 +36,25 @@ class StrictFloatField(serializers.FloatField):
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
-        return float(super().to_internal_value(data))
+        try:
+            return float(super().to_internal_value(data))
+        except OverflowError:
+            self.fail("invalid")
+
+
+class StrictDecimalField(serializers.DecimalField):
+    """A number as text: as JSON's numbers it could lose a cent on its way."""
+
+    default_error_messages = {"invalid": 'Give a number as text, such as "12.50".'}
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        # DRF's own takes blanks for null.
+        return serializers.Field.validate_empty_values(self, data)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, str) or not DECIMAL.fullmatch(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class StrictBooleanField(serializers.BooleanField):
@@ -47,10 +69,12 @@ class StrictBooleanField(serializers.BooleanField):
 class StrictChoiceField(serializers.ChoiceField):
     """One of the documented words."""
 
+    default_error_messages = {"invalid_choice": "Give one of {words}."}
+
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            self.fail("invalid_choice", input=type(data).__name__)
-        return super().to_internal_value(data)
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", words=", ".join(self.choices))
+        return data
 
 
 class ReferenceField(serializers.PrimaryKeyRelatedField[Any]):
@@ -73,11 +97,16 @@ class ReferenceField(serializers.PrimaryKeyRelatedField[Any]):
             queryset if view.customer_id is None else queryset.filter(customer_id=view.customer_id)
         )
 
+    def run_validation(self, data: Any = empty) -> Any:
+        if data == "":  # DRF takes it for null.
+            self.fail("incorrect_type")
+        return super().run_validation(data)
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("incorrect_type", data_type=type(data).__name__)
+            self.fail("incorrect_type")
         if not 0 < data < 2**63:
-            self.fail("does_not_exist", pk_value=data)
+            self.fail("does_not_exist")
         return super().to_internal_value(data)
 
     def use_pk_only_optimization(self) -> bool:
@@ -132,6 +161,7 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
         models.IntegerField: StrictIntegerField,
         models.BigIntegerField: StrictIntegerField,
         models.FloatField: StrictFloatField,
+        models.DecimalField: StrictDecimalField,
         models.BooleanField: StrictBooleanField,
     }
     serializer_choice_field = StrictChoiceField
@@ -142,6 +172,9 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
         field_class, kwargs = super().build_standard_field(field_name, model_field)
         if model_field.has_db_default() and not kwargs.get("read_only"):
             kwargs["required"] = False
+        if model_field.null:
+            # There is one way to say nothing: null.
+            kwargs.pop("allow_blank", None)
         return field_class, kwargs
 
     def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:

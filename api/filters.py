@@ -1,5 +1,8 @@
 """Filters, search and ordering, as each list declares them; anything else is refused."""
 
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -12,13 +15,18 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
-ChoiceFilter = filters.ChoiceFilter
-DateFilter = filters.DateFilter
-NumberFilter = filters.NumberFilter
-
-MAX_ID: Final = 2**63 - 1
+MAX_ID: Final = 10**18 - 1
 MAX_IDS: Final = 100
 MAX_SEARCH: Final = 100
+
+# Django's own fields read more than that: 1_000, Oct 25 2026, digits of any script.
+_WHOLE: Final = re.compile(r"[0-9]{1,18}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 @models.CharField.register_lookup
@@ -34,114 +42,186 @@ class BeginsWith(models.Lookup):
 
 
 class Documented(filters.Filter):
-    """A filter that says what its values look like; `label` says what it is for."""
+    """A filter that says what its values look like, and takes no others.
 
-    schema: ClassVar[dict[str, Any]] = {}
+    `schema` says so to programs, `says` to people; `label` says what the filter is for.
+    """
+
+    schema: dict[str, Any] = {}
+    says: str = ""
 
     def __init__(self, *args: Any, label: str, **kwargs: Any) -> None:
         super().__init__(*args, label=label, **kwargs)
         set_override(self, "field", self.schema | {"description": label})
 
+    def read(self, text: str) -> Any:
+        """The value that a text stands for; raises ValueError where it is none."""
+        raise NotImplementedError
+
+    @property
+    def field(self) -> forms.Field:
+        return ReadField(self)
+
+
+class ReadField(forms.Field):
+    """A parameter's text, as its filter reads it."""
+
+    def __init__(self, documented: Documented) -> None:
+        super().__init__(label=documented.label, required=False)
+        self._documented = documented
+
+    def clean(self, value: Any) -> Any:
+        if value in EMPTY_VALUES:
+            return None
+        try:
+            return self._documented.read(value)
+        except (ValueError, OverflowError):
+            raise forms.ValidationError(self._documented.says, code="invalid") from None
+
+
+def matched(pattern: re.Pattern[str], text: str) -> str:
+    """The text, if it is of this form; else ValueError."""
+    if not pattern.fullmatch(text):
+        raise ValueError
+    return text
+
 
 class IdFilter(Documented):
     """The id of another object; one that doesn't exist finds nothing."""
 
-    field_class = forms.IntegerField
     schema = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+    says = "Give an id: a whole number above 0."
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+    def read(self, text: str) -> int:
+        number = int(matched(_WHOLE, text))
+        if number == 0:
+            raise ValueError
+        return number
 
 
-class IdListField(forms.CharField):
-    """Ids separated by commas."""
+class WholeFilter(Documented):
+    """A whole number."""
 
-    def clean(self, value: Any) -> list[int]:
-        text = super().clean(value) or ""
-        words = text.split(",") if text else []
-        if any(not (w.isascii() and w.isdecimal() and len(w) < 19) for w in words):
-            raise forms.ValidationError("Give ids separated by commas.", code="invalid")
-        if len(words) > MAX_IDS:
-            raise forms.ValidationError(f"Give at most {MAX_IDS} ids.", code="max_length")
-        return [int(word) for word in words]
+    schema = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
+    says = "Give a whole number."
+
+    def read(self, text: str) -> int:
+        return int(matched(_WHOLE, text))
 
 
 class IdListFilter(Documented):
     """Any of several ids."""
 
-    field_class = IdListField
-    schema = {"type": "string", "pattern": "^[0-9]{1,18}(,[0-9]{1,18}){0,99}$"}
+    schema = {"type": "string", "pattern": f"^[0-9]{{1,18}}(,[0-9]{{1,18}}){{0,{MAX_IDS - 1}}}$"}
+    says = f"Give up to {MAX_IDS} ids separated by commas."
 
     def __init__(self, *, field_name: str, **kwargs: Any) -> None:
         super().__init__(field_name=field_name, lookup_expr="in", **kwargs)
 
+    def read(self, text: str) -> list[int]:
+        words = text.split(",")
+        if len(words) > MAX_IDS:
+            raise ValueError
+        return [int(matched(_WHOLE, word)) for word in words]
 
-class WordListField(forms.MultipleChoiceField):
-    """Documented words separated by commas."""
 
-    widget = forms.TextInput
+class ChoiceFilter(Documented):
+    """One of several documented words."""
 
-    def to_python(self, value: Any) -> list[str]:
-        return value.split(",") if value else []
+    def __init__(self, *args: Any, choices: Iterable[tuple[str, Any]], **kwargs: Any) -> None:
+        self.words = [value for value, _ in choices]
+        self.schema = {"type": "string", "enum": self.words}
+        self.says = f"Give one of {', '.join(self.words)}."
+        super().__init__(*args, **kwargs)
+
+    def read(self, text: str) -> str:
+        if text not in self.words:
+            raise ValueError
+        return text
 
 
 class WordListFilter(Documented):
     """Any of several documented words."""
 
-    field_class = WordListField
+    def __init__(
+        self, *, field_name: str, choices: Iterable[tuple[str, Any]], **kwargs: Any
+    ) -> None:
+        self.words = [value for value, _ in choices]
+        word = "|".join(self.words)
+        self.schema = {"type": "string", "pattern": f"^({word})(,({word}))*$"}
+        self.says = f"Give one or more of {', '.join(self.words)}, separated by commas."
+        super().__init__(field_name=field_name, lookup_expr="in", **kwargs)
 
-    def __init__(self, *, field_name: str, choices: Any, label: str, **kwargs: Any) -> None:
-        super().__init__(
-            field_name=field_name, lookup_expr="in", choices=choices, label=label, **kwargs
-        )
-        words = "|".join(value for value, _ in choices)
-        pattern = f"^({words})(,({words}))*$"
-        set_override(self, "field", {"type": "string", "pattern": pattern, "description": label})
+    def read(self, text: str) -> list[str]:
+        words = text.split(",")
+        if not set(words) <= set(self.words):
+            raise ValueError
+        return words
 
 
-class FlagFilter(Documented, filters.ChoiceFilter):
+class FlagFilter(Documented):
     """true or false."""
 
     schema = {"type": "boolean"}
+    says = "Give true or false."
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=[("true", "true"), ("false", "false")], **kwargs)
-
-    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        return qs if value in EMPTY_VALUES else super().filter(qs, value == "true")
-
-
-class ShareFilter(Documented, filters.NumberFilter):
-    """A number from 0 to 1."""
-
-    schema = {"type": "number", "minimum": 0, "maximum": 1}
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=1, **kwargs)
-
-
-class TextFilter(Documented, filters.CharFilter):
-    """Exactly this text."""
-
-    schema = {"type": "string", "minLength": 1, "maxLength": 200}
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=200, strip=False, **kwargs)
-
-
-class TimeFilter(Documented, filters.IsoDateTimeFilter):
-    """A moment, with its time zone."""
-
-    schema = {"type": "string", "format": "date-time"}
+    def read(self, text: str) -> bool:
+        if text not in {"true", "false"}:
+            raise ValueError
+        return text == "true"
 
 
 class PresenceFilter(FlagFilter):
     """Whether there is a value at all."""
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        if value in EMPTY_VALUES:
-            return qs
-        return qs.filter(**{f"{self.field_name}__isnull": value == "false"})
+        return qs if value is None else qs.filter(**{f"{self.field_name}__isnull": not value})
+
+
+class ShareFilter(Documented):
+    """A number from 0 to 1."""
+
+    schema = {"type": "number", "minimum": 0, "maximum": 1}
+    says = "Give a number from 0 to 1."
+
+    def read(self, text: str) -> float:
+        number = float(matched(_NUMBER, text))
+        if not 0 <= number <= 1:
+            raise ValueError
+        return number
+
+
+class TextFilter(Documented):
+    """Exactly this text."""
+
+    longest: ClassVar[int] = 200
+    schema = {"type": "string", "minLength": 1, "maxLength": longest}
+    says = f"Give at most {longest} characters."
+
+    def read(self, text: str) -> str:
+        if len(text) > self.longest:
+            raise ValueError
+        return text
+
+
+class DateFilter(Documented):
+    """A day."""
+
+    schema = {"type": "string", "format": "date"}
+    says = "Give a day: YYYY-MM-DD."
+
+    def read(self, text: str) -> date:
+        return date.fromisoformat(matched(_DATE, text))
+
+
+class TimeFilter(Documented):
+    """A moment, with its time zone."""
+
+    schema = {"type": "string", "format": "date-time"}
+    says = "Give a moment with its time zone, such as 2026-11-24T09:30:00Z."
+
+    def read(self, text: str) -> datetime:
+        return datetime.fromisoformat(matched(_TIME, text).upper()).astimezone(UTC)
 
 
 class FilterSet(filters.FilterSet):
@@ -163,8 +243,8 @@ class SearchBackend(BaseFilterBackend):
         text = request.query_params.get("search")
         if text is None:
             return queryset
-        if len(text) > MAX_SEARCH or "\0" in text:
-            raise ValidationError({"search": f"Give at most {MAX_SEARCH} characters of text."})
+        if len(text) > MAX_SEARCH:
+            raise ValidationError({"search": f"Give at most {MAX_SEARCH} characters."})
         condition = Q()
         for lookup in view.search_fields:
             condition |= Q(**{lookup: text})

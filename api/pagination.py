@@ -51,11 +51,11 @@ class Ordering:
             value = value.isoformat()
         return [row.pk] if self.field == "id" else [value, row.pk]
 
-    def beyond(self, key: list[Any], *, backward: bool) -> Q:
-        """The rows that come after a key, or before it."""
+    def beyond(self, key: list[Any], *, backward: bool, inclusive: bool) -> Q:
+        """The rows that come after a key, or before it; with the key's own, if `inclusive`."""
         descending = self.descending != backward
         strictly, at_least = ("lt", "lte") if descending else ("gt", "gte")
-        tie = Q(**{f"id__{strictly}": key[-1]})
+        tie = Q(**{f"id__{at_least if inclusive else strictly}": key[-1]})
         if self.field == "id":
             return tie
         value = key[0]
@@ -69,6 +69,15 @@ class Ordering:
         return Q(**{f"{self.field}__{at_least}": value}) & further
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a page begins: after a key, or before it when `backward`; None: at the first row."""
+
+    key: list[Any] | None
+    backward: bool
+    inclusive: bool
+
+
 class KeysetPagination(BasePagination):
     """`?page_size=`, `?cursor=`; the envelope of every list."""
 
@@ -79,21 +88,17 @@ class KeysetPagination(BasePagination):
         self.binding = _binding(request, view)
         self.ordering = Ordering.parse(view.chosen_ordering(), queryset.model)
         size = _size(request)
-        key, backward = self._position()
+        at = self._position()
 
         self.count, self.count_is_exact = bounded_count(queryset)
-        page = self.ordering.apply(queryset, backward=backward)
-        if key is not None:
-            page = page.filter(self.ordering.beyond(key, backward=backward))
+        page = self.ordering.apply(queryset, backward=at.backward)
+        if at.key is not None:
+            page = page.filter(
+                self.ordering.beyond(at.key, backward=at.backward, inclusive=at.inclusive)
+            )
         rows = list(page[: size + 1])
-        is_more = len(rows) > size
-        rows = rows[:size]
-        if backward:
-            rows.reverse()
-
-        ends = (self.ordering.key(rows[0]), self.ordering.key(rows[-1])) if rows else (key, key)
-        self._set_links(key, ends, backward=backward, is_more=is_more)
-        return rows
+        keys = [self.ordering.key(row) for row in rows]
+        return self._turn(rows, keys, at, size)
 
     def paginate_rows(
         self, rows: list[dict[str, Any]], identity: str, request: Request, view: Any
@@ -104,7 +109,7 @@ class KeysetPagination(BasePagination):
         text = view.chosen_ordering()
         field = text.removeprefix("-")
         size = _size(request)
-        key, backward = self._position()
+        at = self._position()
 
         def place(value: Any, number: int) -> tuple[bool, Any, int]:
             return value is None, value or 0, number
@@ -112,43 +117,42 @@ class KeysetPagination(BasePagination):
         def place_of(row: dict[str, Any]) -> tuple[bool, Any, int]:
             return place(row[field], row[identity])
 
-        descending = text.startswith("-") != backward
+        descending = text.startswith("-") != at.backward
         rows = sorted(rows, key=place_of, reverse=descending)
         self.count, self.count_is_exact = min(len(rows), MAX_COUNT), len(rows) <= MAX_COUNT
-        if key is not None:
-            start = place(*key)
+        if at.key is not None:
+            start = place(*at.key)
             rows = [
                 row
                 for row in rows
                 if (place_of(row) < start if descending else place_of(row) > start)
+                or (at.inclusive and place_of(row) == start)
             ]
-        is_more = len(rows) > size
-        rows = rows[:size]
-        if backward:
-            rows.reverse()
         keys = [[row[field], row[identity]] for row in rows]
-        ends = (keys[0], keys[-1]) if keys else (key, key)
-        self._set_links(key, ends, backward=backward, is_more=is_more)
+        return self._turn(rows, keys, at, size)
+
+    def _turn(self, rows: list[Any], keys: list[list[Any]], at: Position, size: int) -> list[Any]:
+        """The page that begins with `rows`, and the links to those beside it."""
+        is_more = len(rows) > size
+        rows, keys = rows[:size], keys[:size]
+        if at.backward:
+            rows.reverse()
+            keys.reverse()
+        # Beside a page that turned out empty is the very row that it was to begin after.
+        first, last = (keys[0], keys[-1]) if keys else (at.key, at.key)
+        inclusive = not keys
+        has_next = at.backward or is_more
+        has_previous = is_more if at.backward else at.key is not None
+        self.next = self._link(Position(last, False, inclusive)) if has_next and last else None
+        self.previous = (
+            self._link(Position(first, True, inclusive)) if has_previous and first else None
+        )
         return rows
 
-    def _set_links(
-        self,
-        key: list[Any] | None,
-        ends: tuple[list[Any] | None, list[Any] | None],
-        *,
-        backward: bool,
-        is_more: bool,
-    ) -> None:
-        first, last = ends
-        has_next = backward or is_more
-        has_previous = is_more if backward else key is not None
-        self.next = self._link(last, backward=False) if has_next and last else None
-        self.previous = self._link(first, backward=True) if has_previous and first else None
-
-    def _position(self) -> tuple[list[Any] | None, bool]:
+    def _position(self) -> Position:
         text = self.request.query_params.get("cursor")
         if text is None:
-            return None, False
+            return Position(None, False, False)
         try:
             content = signing.loads(text, salt=SALT)
         except signing.BadSignature:
@@ -157,10 +161,11 @@ class KeysetPagination(BasePagination):
             raise ValidationError(
                 {"cursor": "This cursor isn't one of this list with these filters. Start without."}
             )
-        return content["k"], content["r"]
+        return Position(content["k"], content["r"], content["i"])
 
-    def _link(self, key: list[Any], *, backward: bool) -> str:
-        cursor = signing.dumps({"b": self.binding, "k": key, "r": backward}, salt=SALT)
+    def _link(self, at: Position) -> str:
+        content = {"b": self.binding, "k": at.key, "r": at.backward, "i": at.inclusive}
+        cursor = signing.dumps(content, salt=SALT)
         query = self.request.query_params.dict() | {"cursor": cursor}
         return f"{self.request.build_absolute_uri(self.request.path)}?{urlencode(query)}"
 
@@ -237,7 +242,8 @@ def bounded_count(queryset: QuerySet[Any]) -> tuple[int, bool]:
 
 def _size(request: Request) -> int:
     text = request.query_params.get("page_size", str(DEFAULT_SIZE))
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_SIZE):
+    # The length first: Python refuses to read a number of thousands of digits.
+    if not (len(text) <= 3 and text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_SIZE):
         raise ValidationError({"page_size": f"Give a whole number from 1 to {MAX_SIZE}."})
     return int(text)
 

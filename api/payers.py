@@ -1,5 +1,6 @@
 """Payers and groups of procedures, and under which other names files know them."""
 
+from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -7,7 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import filters
-from api.fields import ReferenceField, StrictModelSerializer, StrictSerializer
+from api.fields import (
+    ReferenceField,
+    StrictCharField,
+    StrictModelSerializer,
+    StrictSerializer,
+)
 from api.views import Create, Destroy, ListRetrieve, Update
 from core.functions import ingest_merge_payers
 from core.models import CptGroup, CptMapping, Payer, PayerAlias
@@ -150,7 +156,14 @@ class CptGroupViewSet(Create, Update, Destroy, ListRetrieve):
 class CptMappingSerializer(StrictModelSerializer):
     """Which group a CPT or HCPCS code belongs to."""
 
-    cpt = serializers.RegexField(r"^[A-Z0-9][A-Z0-9.-]{0,19}$", max_length=20)
+    cpt = StrictCharField(
+        max_length=20,
+        validators=[
+            RegexValidator(
+                r"^[A-Z0-9][A-Z0-9.-]{0,19}$", "Give capitals, digits, points and hyphens."
+            )
+        ],
+    )
     cpt_group = ReferenceField(queryset=CptGroup.objects.all())
     cpt_group_name = serializers.CharField(source="cpt_group.name", read_only=True)
 

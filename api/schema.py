@@ -261,7 +261,7 @@ def problem_example(code: str) -> dict[str, Any]:
     if code == "validation_error":
         errors.append(
             field_error(
-                "colour", "invalid", "There is no such parameter. Those that there are: none."
+                ["colour"], "invalid", "There is no such parameter. Those that there are: none."
             )
         )
     return {

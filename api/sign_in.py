@@ -12,7 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.access import Need, address_of
-from api.fields import StrictCharField, StrictIntegerField, StrictSerializer
+from api.fields import (
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictSerializer,
+)
 from api.tokens import issue, revoke
 from api.views import ContextView
 from core.context import platform_context
@@ -28,7 +33,7 @@ class LoginSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254)
     password = StrictCharField(max_length=1000, trim_whitespace=False, write_only=True)
     customer = StrictCharField(max_length=60, required=False)
-    scope = serializers.ChoiceField(choices=ApiToken.Scope.choices, default="write")
+    scope = StrictChoiceField(choices=ApiToken.Scope.choices, default="write")
     days = StrictIntegerField(min_value=1, max_value=365, default=DEFAULT_DAYS)
 
     descriptions = {
@@ -129,17 +134,17 @@ class LoginView(ContextView):
         serializer = LoginSerializer(data=request.data, context={"view": self})
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
+        # As the user is looked up, or other spellings would be other accounts to the throttle.
+        account = wanted["email"].strip().lower()
         # Counted before the password is looked at, so that guesses at the same time count too.
-        wait = tenancy_count_login(account=wanted["email"], address=address_of(request._request))
+        wait = tenancy_count_login(account=account, address=address_of(request._request))
         if wait:
             raise exceptions.Throttled(wait)
         with transaction.atomic(), platform_context(None):
-            user = authenticate(
-                request._request, username=wanted["email"], password=wanted["password"]
-            )
+            user = authenticate(request._request, username=account, password=wanted["password"])
         if not isinstance(user, User):
             raise exceptions.AuthenticationFailed("The e-mail address or the password is wrong.")
-        tenancy_forgive_login(account=wanted["email"])
+        tenancy_forgive_login(account=account)
         with transaction.atomic(), platform_context(user.pk):
             customer_id = customer_to_work_for(user, wanted.get("customer"))
             token, token_id, expires_at = issue(

@@ -224,10 +224,8 @@ class UploadFilterSet(filters.FilterSet):
 
 class UploadErrorFilterSet(filters.FilterSet):
     column = filters.TextFilter(label="In this column.")
-    line_min = filters.NumberFilter(
-        field_name="line", lookup_expr="gte", label="From this line on."
-    )
-    line_max = filters.NumberFilter(field_name="line", lookup_expr="lte", label="Up to this line.")
+    line_min = filters.WholeFilter(field_name="line", lookup_expr="gte", label="From this line on.")
+    line_max = filters.WholeFilter(field_name="line", lookup_expr="lte", label="Up to this line.")
 
 
 class UploadViewSet(ListRetrieve):

@@ -260,6 +260,8 @@ def check_parameters(request: Request, known: set[str]) -> None:
             errors[name] = "Give it once."
         elif values[0].strip() == "":
             errors[name] = "Give a value, or leave it out."
+        elif "\0" in values[0]:
+            errors[name] = "Give text without NUL characters."
     if errors:
         raise ValidationError(errors)
 

@@ -57,11 +57,11 @@ def without_request_id(answer: Answer) -> tuple[int, Any, dict[str, str]]:
 
 
 class Api:
-    """The API as the bearer of a token sees it; None for nobody."""
+    """The API as the bearer of a token sees it, None for nobody, from an address."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, address: str = "127.0.0.1") -> None:
         self.token = token
-        self._client = Client(raise_request_exception=False)
+        self._client = Client(raise_request_exception=False, REMOTE_ADDR=address)
 
     def request(
         self,

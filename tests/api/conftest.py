@@ -8,6 +8,7 @@ from django.db import connections
 from django.test import Client, override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.api.archive import Archive
 from tests.api.callers import Callers
 from tests.api.client import Api, Office, new_superuser
 from tests.api.worlds import Fingerprints, World
@@ -44,6 +45,12 @@ def office(owner: Database, worker: Database) -> Office:
 def neighbour(owner: Database, worker: Database) -> Office:
     """Another customer."""
     return Office(owner, worker)
+
+
+@pytest.fixture(scope="session")
+def archive(owner: Database, worker: Database) -> Archive:
+    """A customer with something of everything; to be looked at, not changed."""
+    return Archive(owner, worker)
 
 
 @pytest.fixture(scope="session")
