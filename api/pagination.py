@@ -9,64 +9,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.core import signing
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from api.keyset import Ordering, Page
 
 DEFAULT_SIZE: Final = 25
 MAX_SIZE: Final = 100
 # Counted exactly up to here: a count of everything would take longer than the page.
 MAX_COUNT: Final = 10_000
 SALT: Final = "claimdrift.cursor"
-
-
-@dataclass(frozen=True)
-class Ordering:
-    """One column, and the id in the same direction."""
-
-    field: str
-    descending: bool
-    nullable: bool
-
-    @classmethod
-    def parse(cls, text: str, model: Any) -> "Ordering":
-        field = text.removeprefix("-")
-        return cls(field, text.startswith("-"), model._meta.get_field(field).null)
-
-    def apply(self, queryset: QuerySet[Any], *, backward: bool) -> QuerySet[Any]:
-        sign = "-" if self.descending != backward else ""
-        fields = [self.field] if self.field == "id" else [self.field, "id"]
-        return queryset.order_by(*(sign + field for field in fields))
-
-    def key(self, row: Any) -> list[Any]:
-        value = getattr(row, self.field)
-        if isinstance(value, date | datetime):
-            value = value.isoformat()
-        return [row.pk] if self.field == "id" else [value, row.pk]
-
-    def beyond(self, key: list[Any], *, backward: bool, inclusive: bool) -> Q:
-        """The rows that come after a key, or before it; with the key's own, if `inclusive`."""
-        descending = self.descending != backward
-        strictly, at_least = ("lt", "lte") if descending else ("gt", "gte")
-        tie = Q(**{f"id__{at_least if inclusive else strictly}": key[-1]})
-        if self.field == "id":
-            return tie
-        value = key[0]
-        is_null = Q(**{f"{self.field}__isnull": True})
-        if value is None:
-            return (~is_null | tie) if descending else (is_null & tie)
-        further = Q(**{f"{self.field}__{strictly}": value}) | Q(**{self.field: value}) & tie
-        if self.nullable and not descending:
-            return further | is_null
-        # Says the same twice, for the index to start in the right place.
-        return Q(**{f"{self.field}__{at_least}": value}) & further
 
 
 @dataclass(frozen=True)
@@ -86,18 +45,26 @@ class KeysetPagination(BasePagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
         self.binding = _binding(request, view)
-        self.ordering = Ordering.parse(view.chosen_ordering(), queryset.model)
+        ordering = Ordering.parse(view.chosen_ordering(), queryset.model)
         size = _size(request)
         at = self._position()
 
         self.count, self.count_is_exact = bounded_count(queryset)
-        page = self.ordering.apply(queryset, backward=at.backward)
-        if at.key is not None:
-            page = page.filter(
-                self.ordering.beyond(at.key, backward=at.backward, inclusive=at.inclusive)
-            )
-        rows = list(page[: size + 1])
-        keys = [self.ordering.key(row) for row in rows]
+        way = ordering.reversed() if at.backward else ordering
+        page = Page(
+            everything=view.everything,
+            matches=queryset,
+            ordering=way,
+            parts=way.beyond(at.key, inclusive=at.inclusive),
+            limit=size + 1,
+        )
+        if not view.is_narrowed():
+            rows = page.walk()
+        elif self.count_is_exact:
+            rows = page.gather()
+        else:
+            rows = page.look_around()
+        keys = [ordering.key(row) for row in rows]
         return self._turn(rows, keys, at, size)
 
     def paginate_rows(

@@ -145,6 +145,8 @@ class ResourceView(ContextView, viewsets.GenericViewSet[Any]):
     related: ClassVar[tuple[str, ...]] = ()
     # Whether what is found by id is about to be changed.
     locks: ClassVar[frozenset[str]] = frozenset({"partial_update", "destroy"})
+    # What a list is about before filters and search narrow it down.
+    everything: QuerySet[Any]
     # Lists that aren't the plain one.
     list_actions: ClassVar[frozenset[str]] = frozenset()
 
@@ -188,6 +190,15 @@ class ResourceView(ContextView, viewsets.GenericViewSet[Any]):
         if self.customer_id is None:
             self.customer_id = row.customer_id
         return row
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        self.everything = queryset
+        return super().filter_queryset(queryset)
+
+    def is_narrowed(self) -> bool:
+        """Whether a list shows only part of the customer's rows."""
+        asked = set(self.request.query_params) - {"customer", "cursor", "ordering", "page_size"}
+        return bool(asked) or self.action in self.list_actions
 
     def page(self, queryset: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
         """One page of a list that isn't the resource's own."""

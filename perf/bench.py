@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,16 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class BenchDatabase:
-    """A freshly migrated database on the embedded server."""
+    """A freshly migrated database on the embedded server; with `keep`, one that is there."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, keep: bool = False) -> None:
         self.server = EmbeddedServer.for_clone(settings.BASE_DIR)
         self.name = name
         self.started = self.server.start()
         self.server.ensure_database()
+        self.is_new = not (keep and self._exists())
+        if not self.is_new:
+            return
         self._superuser(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self.server.ensure_database(name)
         subprocess.run(  # noqa: S603
@@ -44,6 +48,10 @@ class BenchDatabase:
         connection.autocommit = True
         return connection
 
+    def _exists(self) -> bool:
+        with closing(psycopg2.connect(self.server.url("postgres", "postgres"))) as connection:
+            return bool(run(connection, "SELECT 1 FROM pg_database WHERE datname = %s", self.name))
+
     def _superuser(self, statement: str) -> None:
         connection = psycopg2.connect(self.server.url("postgres", "postgres"))
         connection.autocommit = True
@@ -51,9 +59,10 @@ class BenchDatabase:
             cursor.execute(statement)
         connection.close()
 
-    def close(self) -> None:
-        """Drop the database; stop the server if it wasn't running before."""
-        self._superuser(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+    def close(self, *, keep: bool = False) -> None:
+        """Drop the database, unless to keep it; stop the server if it wasn't running before."""
+        if not keep:
+            self._superuser(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
         if self.started:
             self.server.stop()
 

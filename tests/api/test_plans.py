@@ -1,0 +1,313 @@
+"""How PostgreSQL finds a list's rows: by which index, and how many rows it reads on the way.
+
+The statements are those that the API sends, explained in their own transactions: as the tenant,
+under row-level security. Rows read are what is counted, not time: they are the same everywhere.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from django.core import signing
+from django.db import connection
+
+from api.pagination import SALT
+from tests.api.client import Api, Office
+from tests.database import Database
+
+CLAIMS: Final = 60_000
+DAYS: Final = 400
+START: Final = date(2025, 4, 1)
+A_DAY: Final = CLAIMS // DAYS
+OF_ENDED: Final = 12_000
+RUNS: Final = 20
+MEASURED: Final = 600
+NOBODY: Final = 10**17
+
+# A page of 25 and the row that says that there are more are read twice: by key, then with names.
+# Should the planner begin with the three payers, they are read three times.
+PAGE: Final = 4 * 26
+COUNTED: Final = 10_001
+NEAR: Final = 5_000
+
+
+class Practice(Office):
+    """Claims of 400 days in a table that others share. Of three payers, one ended after 100 days
+    and one is rare; so are some codes and outcomes."""
+
+    def __init__(self, owner: Database, worker: Database) -> None:
+        super().__init__(owner, worker)
+        self.usual, self.ended, self.rare = map(self.payer, ("Usual", "Ended", "Rare"))
+        fill(Office(owner, worker), CLAIMS // 4)
+        fill(self, CLAIMS)
+        fill(Office(owner, worker), CLAIMS // 4)
+        self.runs = self._measure()
+        owner.execute("VACUUM (ANALYZE) claim")
+        owner.execute("VACUUM (ANALYZE) drift_measurement")
+
+    def _measure(self) -> list[int]:
+        runs = []
+        for n in range(RUNS):
+            [[run_id]] = self.owner.execute(
+                "INSERT INTO drift_run (customer_id, as_of, status) VALUES (%s, %s, 'completed')"
+                " RETURNING id",
+                self.customer_id,
+                START + timedelta(n),
+            )
+            self.owner.execute(
+                """
+                INSERT INTO drift_measurement (customer_id, run_id, payer_id, cpt_group_id, metric,
+                    current_start, current_end, baseline_n, current_n, sufficient, drifted)
+                SELECT p.customer_id, %s, p.id, g.id, 'DENIAL_RATE', %s, %s, 0, 0, false, false
+                FROM payer AS p JOIN cpt_group AS g USING (customer_id) WHERE p.customer_id = %s
+                """,
+                run_id,
+                START,
+                START,
+                self.customer_id,
+            )
+            runs.append(run_id)
+        return runs
+
+    def key(self, ordering: str, share: float) -> list[Any]:
+        """The key of the row `share` of the way through all claims."""
+        column = ordering.removeprefix("-")
+        way = "DESC" if ordering.startswith("-") else "ASC"
+        columns = ["id"] if column == "id" else [column, "id"]
+        [row] = self.owner.execute(
+            f"SELECT {', '.join(columns)} FROM claim WHERE customer_id = %s"
+            f" ORDER BY {', '.join(f'{name} {way}' for name in columns)} LIMIT 1 OFFSET %s",
+            self.customer_id,
+            int(CLAIMS * share) - 1,
+        )
+        return [value.isoformat() if isinstance(value, date) else value for value in row]
+
+
+def fill(office: Office, claims: int) -> None:
+    """Claims in the order in which they were submitted."""
+    payers = [office.payer(name) for name in ("Usual", "Ended", "Rare")]
+    groups = [office.group(f"Group {n}") for n in range(200)]
+    office.owner.execute(
+        """
+        INSERT INTO claim (customer_id, claim_number, payer_id, payer_name, cpt, cpt_group_id,
+            submitted_date, decided_date, outcome, first_decided_date, first_outcome, denial_code,
+            upload_id)
+        SELECT %s, 'C' || 100000 + n, (%s::bigint[])[1 + payer], 'Payer', (99000 + n %% 40)::text,
+            (%s::bigint[])[1 + n %% 20], submitted,
+            CASE WHEN outcome <> 'PENDING' THEN submitted + n %% 9 END, outcome,
+            CASE WHEN outcome <> 'PENDING' THEN submitted + n %% 9 END, nullif(outcome, 'PENDING'),
+            CASE WHEN outcome = 'DENIED' THEN
+                CASE WHEN n %% 7000 = 0 THEN 'CO-9' ELSE 'CO-1' END
+            END,
+            %s
+        FROM generate_series(0, %s - 1) AS n
+        CROSS JOIN LATERAL (
+            SELECT
+                %s::date + n * %s / %s AS submitted,
+                CASE WHEN n %% 5000 = 17 THEN 2 WHEN n < %s / 4 AND n %% 5 > 0 THEN 1 ELSE 0 END
+                    AS payer,
+                CASE WHEN n %% 1000 = 7 THEN 'PENDING' WHEN n %% 10 = 0 THEN 'DENIED' ELSE 'PAID'
+                    END AS outcome
+        ) AS d
+        """,
+        *(office.customer_id, payers, groups, office.upload_id, claims),
+        *(START, DAYS, claims, claims),
+    )
+
+
+@dataclass
+class Reading:
+    """What some statements read of one table."""
+
+    table: str
+    indexes: set[str] = field(default_factory=set)
+    rows: int = 0
+
+    def add(self, node: dict[str, Any]) -> None:
+        if node.get("Relation Name") == self.table:
+            removed = sum(
+                node.get(f"Rows Removed by {what}", 0) for what in ("Filter", "Index Recheck")
+            )
+            self.rows += round((node["Actual Rows"] + removed) * node["Actual Loops"])
+        if "Index Name" in node:
+            self.indexes.add(node["Index Name"])
+        for child in node.get("Plans", ()):
+            self.add(child)
+
+
+@contextmanager
+def reading(table: str) -> Iterator[Reading]:
+    """Explain each statement about a table, where and as whom it runs."""
+    result = Reading(table)
+
+    def explain(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if f'FROM "{table}"' in sql:
+            with context["connection"].connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", parameters)
+                result.add(cursor.fetchone()[0][0]["Plan"])
+        return execute(sql, parameters, many, context)
+
+    connection.ensure_connection()
+    with connection.execute_wrapper(explain):
+        yield result
+
+
+def read(api: Api, url: str, table: str) -> Reading:
+    with reading(table) as result:
+        answer = api.get(url)
+    assert answer.status == 200, answer.content
+    return result
+
+
+@pytest.fixture(scope="module")
+def practice(owner: Database, worker: Database) -> Practice:
+    return Practice(owner, worker)
+
+
+ORDERINGS = {
+    "id": ("claim_customer_id_key", 0),
+    # A whole day is sorted by id; so are the claims that nobody has decided.
+    "submitted_date": ("claim_submitted_idx", 2 * A_DAY),
+    "first_decided_date": ("claim_detection_idx", 2 * A_DAY),
+}
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("column", ORDERINGS)
+def test_a_first_page_is_read_along_its_orderings_index(
+    practice: Practice, column: str, sign: str
+) -> None:
+    index, more = ORDERINGS[column]
+    found = read(practice.member, f"/claims?ordering={sign}{column}", "claim")
+
+    assert index in found.indexes
+    assert found.rows <= COUNTED + PAGE + more
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("share", [0.1, 0.9])
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("column", ORDERINGS)
+def test_a_page_far_in_takes_no_longer_than_the_first(
+    practice: Practice, column: str, sign: str, share: float, backward: bool
+) -> None:
+    index, more = ORDERINGS[column]
+    first = practice.member.get(f"/claims?ordering={sign}{column}").json["next"]
+    [cursor] = parse_qs(urlsplit(first).query)["cursor"]
+    content = signing.loads(cursor, salt=SALT)
+    content |= {"k": practice.key(sign + column, share), "r": backward}
+    query = {"ordering": sign + column, "cursor": signing.dumps(content, salt=SALT)}
+    found = read(practice.member, f"/claims?{urlencode(query)}", "claim")
+
+    assert index in found.indexes
+    assert found.rows <= COUNTED + PAGE + 2 * more
+
+
+Query = Callable[[Practice], dict[str, Any]]
+
+WEEK = {
+    "first_decided_date_after": START + timedelta(200),
+    "first_decided_date_before": START + timedelta(206),
+}
+# What is asked, the index that finds it, and how many rows there are to look at, at most.
+FEW: dict[str, tuple[Query, str, int]] = {
+    "payer": (lambda p: {"payer": p.rare}, "claim_filter_idx", 12),
+    "payers": (lambda p: {"payer__in": f"{p.rare},{NOBODY}"}, "claim_filter_idx", 12),
+    "no payer": (lambda p: {"payer": NOBODY}, "claim_filter_idx", 0),
+    "group": (lambda p: {"cpt_group": p.group("Group 3")}, "claim_filter_idx", CLAIMS // 20),
+    "code": (lambda p: {"cpt": "99007"}, "claim_filter_idx", CLAIMS // 40),
+    "pending": (lambda p: {"outcome": "PENDING"}, "claim_filter_idx", CLAIMS // 1000),
+    "reason": (lambda p: {"denial_code": "CO-9"}, "claim_denial_code_idx", 9),
+    "week of decisions": (lambda p: WEEK, "claim_detection_idx", 8 * A_DAY),
+    "drill-down": (
+        lambda p: WEEK | {"payer": p.usual, "cpt_group": p.group("Group 0"), "outcome": "DENIED"},
+        "claim_detection_idx",
+        8 * A_DAY,
+    ),
+    "week of submissions": (
+        lambda p: {
+            "submitted_date_after": START + timedelta(200),
+            "submitted_date_before": START + timedelta(206),
+        },
+        "claim_submitted_idx",
+        8 * A_DAY,
+    ),
+    "number": (lambda p: {"search": "C10012"}, "claim_customer_line_key", 10),
+    "no number": (lambda p: {"search": "nothing"}, "claim_customer_line_key", 0),
+    "after the end": (
+        lambda p: {"payer": p.ended, "submitted_date_after": START + timedelta(390)},
+        "claim_submitted_idx",
+        11 * A_DAY,
+    ),
+}
+
+
+@pytest.mark.parametrize("ordering", ["-id", "first_decided_date", "-submitted_date"])
+@pytest.mark.parametrize("name", FEW)
+def test_few_claims_are_found_by_the_filters_index(
+    practice: Practice, name: str, ordering: str
+) -> None:
+    query, index, rows = FEW[name]
+    url = f"/claims?{urlencode(query(practice) | {'ordering': ordering})}"
+    found = read(practice.member, url, "claim")
+
+    assert index in found.indexes
+    # Once to be counted and once to be sorted.
+    assert found.rows <= 2 * rows + PAGE
+
+
+@pytest.mark.parametrize("ordering", ["id", "-id", "submitted_date", "-submitted_date"])
+def test_many_claims_are_found_near_by(practice: Practice, ordering: str) -> None:
+    for query in ({"payer": practice.usual}, {"outcome": "PAID"}, {"search": "C1"}):
+        url = f"/claims?{urlencode(query | {'ordering': ordering})}"
+        found = read(practice.member, url, "claim")
+        # The rows near by are listed, then looked at.
+        assert found.rows <= COUNTED + 2 * (NEAR + A_DAY) + PAGE, url
+
+
+@pytest.mark.parametrize("ordering", ["-id", "-submitted_date", "-first_decided_date"])
+def test_many_claims_that_lie_far_away_are_found_by_the_filters_index(
+    practice: Practice, ordering: str
+) -> None:
+    """The planner believes that a payer's claims are everywhere, and would read all the others."""
+    found = read(practice.member, f"/claims?payer={practice.ended}&ordering={ordering}", "claim")
+
+    assert "claim_filter_idx" in found.indexes
+    assert found.rows <= COUNTED + 2 * (NEAR + A_DAY) + OF_ENDED + PAGE
+
+
+def test_a_range_of_the_ordering_is_where_the_walk_begins(practice: Practice) -> None:
+    url = f"/claims?submitted_date_before={START + timedelta(150)}&ordering=-submitted_date"
+    found = read(practice.member, url, "claim")
+
+    assert "claim_submitted_idx" in found.indexes
+    assert found.rows <= COUNTED + 2 * (NEAR + A_DAY) + PAGE
+
+
+def test_names_are_joined_to_the_page_alone(practice: Practice) -> None:
+    with reading("claim") as found:
+        found.table = "payer"
+        practice.member.get("/claims")
+
+    assert found.rows <= PAGE
+
+
+def test_all_customers_claims_are_read_by_their_id(practice: Practice, superuser: Api) -> None:
+    found = read(superuser, "/claims", "claim")
+
+    assert "claim_pkey" in found.indexes
+    assert found.rows <= COUNTED + PAGE
+
+
+@pytest.mark.parametrize("which", [0, RUNS // 2, -1])
+def test_a_runs_measurements_are_found_by_their_run(practice: Practice, which: int) -> None:
+    """Those of one run lie together: along the ids, all others would be read."""
+    url = f"/drift-runs/{practice.runs[which]}/measurements"
+    found = read(practice.member, url, "drift_measurement")
+
+    assert "drift_measurement_customer_group_key" in found.indexes
+    assert found.rows <= 2 * MEASURED + PAGE
