@@ -184,17 +184,16 @@ class MembershipSerializer(StrictModelSerializer):
     """What a person may do at a customer."""
 
     email = serializers.EmailField(source="user.email", read_only=True)
-    name = serializers.CharField(source="user.name", read_only=True)
 
     class Meta:
         model = Membership
         fields = ("id", "customer", "user", "email", "name", "role", "created_at")
-        read_only_fields = ("id", "customer", "user", "created_at")
+        read_only_fields = ("id", "customer", "user", "name", "created_at")
 
     descriptions = {
         "user": "The user's id.",
         "email": "The address that the person signs in with.",
-        "name": "The person's name.",
+        "name": "What the customer calls the person.",
         "role": (
             "member: reads everything, uploads claims and handles alerts. admin: also rules, "
             "settings, mappings, drift runs, members and everybody's tokens."
@@ -218,9 +217,7 @@ class NewMemberSerializer(StrictSerializer):
     name = StrictCharField(max_length=150, required=False, default="", allow_blank=True)
     role = StrictChoiceField(choices=Membership.Role.choices, default="member")
 
-    descriptions = MembershipSerializer.descriptions | {
-        "name": "The person's name, if there is no user with this address yet."
-    }
+    descriptions = MembershipSerializer.descriptions | {"name": "What you call the person."}
     example = {
         "email": "dana@harbor.example",
         "name": "Dana Reyes",
@@ -240,7 +237,7 @@ class MembershipViewSet(ListRetrieve):
     serializer_class = MembershipSerializer
     filterset_class = MembershipFilterSet
     related = ("user",)
-    search_fields = ("user__email__icontains", "user__name__icontains")
+    search_fields = ("user__email__icontains", "name__icontains")
     search_describes = "e-mail address or name hold this text"
     locks = frozenset[str]()
 

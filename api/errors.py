@@ -260,6 +260,9 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> JsonResponse:
     problem = problem_of(error, view.request.method or "GET")
     if problem is None or problem.code in {"server_error", "unavailable"}:
         logger.error("%s failed", type(view).__name__, exc_info=error)
+    elif isinstance(error, DatabaseError) and sqlstate(error).startswith("22"):
+        # The client's value, most likely; but a mistake of ours would look the same.
+        logger.warning("%s: the database refused a value", type(view).__name__, exc_info=error)
     return (problem or Problem("server_error")).response()
 
 

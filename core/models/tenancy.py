@@ -178,6 +178,8 @@ class Membership(TenantModel):
         User, on_delete=models.DO_NOTHING, db_constraint=False, related_name="memberships"
     )
     role = models.CharField(max_length=10, choices=Role, db_default=Role.MEMBER)
+    # What this customer calls the person: what another one does is none of their business.
+    name = models.CharField(max_length=150, db_default="", blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -23,22 +23,23 @@ BEGIN
             USING ERRCODE = 'PD008', HINT = 'Pass an address such as name@example.org.';
     END IF;
 
-    -- Somebody who is known already keeps name and password: they may belong to other customers.
+    -- Somebody who is known already keeps the password: they may belong to other customers. The name
+    -- is the customer's own for them, for the same reason.
     -- The password is one that nobody can have, as Django writes it.
-    INSERT INTO public.user (email, name, password)
+    INSERT INTO public.user (email, password)
     VALUES (
         v_email,
-        coalesce(btrim(p_name), ''),
         '!' || left(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 40)
     )
     ON CONFLICT (email) DO NOTHING;
 
     -- A statement of its own: it sees the user whom somebody else has just added.
-    INSERT INTO public.membership (customer_id, user_id, role)
+    INSERT INTO public.membership (customer_id, user_id, role, name)
     SELECT
         p_customer_id,
         u.id,
-        p_role
+        p_role,
+        coalesce(btrim(p_name), '')
     FROM public.user AS u
     WHERE u.email = v_email
     RETURNING id INTO STRICT v_membership_id;
@@ -47,7 +48,7 @@ END;
 $function$;
 
 COMMENT ON FUNCTION tenancy.add_member(bigint, text, text, text) IS
-'Makes the user with this e-mail address (in any case) a member of a customer and returns the membership''s id. Adds the user, with this name and no password, where there is none; one that is known is left as it is. Raises PD002 to PD004 like tenancy.authorize, PD004 for an unknown customer, PD008 (role, address), unique_violation of membership_customer_user_key for a member.';
+'Makes the user with this e-mail address (in any case) a member of a customer and returns the membership''s id. p_name is what the customer calls the person. Adds the user, without a password, where there is none; one that is known is left as it is. Raises PD002 to PD004 like tenancy.authorize, PD004 for an unknown customer, PD008 (role, address), unique_violation of membership_customer_user_key for a member.';
 
 REVOKE ALL ON FUNCTION tenancy.add_member(bigint, text, text, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.add_member(bigint, text, text, text)

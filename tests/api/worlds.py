@@ -84,6 +84,11 @@ class World(Office):
         self._handle_alert()
         self._edit()
         self._stamp()
+        self.owner.execute(
+            "UPDATE membership SET name = %s WHERE customer_id = %s",
+            f"Member {self.mark}",
+            self.customer_id,
+        )
         self.ids: dict[str, int] = {
             table: self.owner.value(
                 f"SELECT min(id) FROM {table} WHERE customer_id = %s", self.customer_id

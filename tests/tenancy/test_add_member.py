@@ -32,7 +32,8 @@ def test_an_unknown_address_becomes_a_user_without_a_password(
     added = user(owner, email)
     assert (membership["id"], membership["user_id"]) == (membership_id, added["id"])
     assert membership["role"] == "admin"
-    assert (added["name"], added["is_active"], added["is_superuser"]) == ("Ada", True, False)
+    assert (membership["name"], added["name"]) == ("Ada", "")
+    assert (added["is_active"], added["is_superuser"]) == (True, False)
     assert not is_password_usable(added["password"])
     # As Django writes them, so that two aren't the same.
     assert re.fullmatch("!.{40}", added["password"])
@@ -44,7 +45,7 @@ def test_no_two_users_share_their_unusable_password(portfolio: Portfolio, owner:
         portfolio.worker.value(ADD, portfolio.customer_id, email, None, "member")
 
     assert len({user(owner, email)["password"] for email in emails}) == 2
-    assert user(owner, emails[0])["name"] == ""
+    assert {row["name"] for row in portfolio.rows("membership")} == {""}
 
 
 def test_somebody_who_is_known_is_left_as_they_are(
@@ -59,9 +60,13 @@ def test_somebody_who_is_known_is_left_as_they_are(
     before = user(owner, email)
 
     worker.value(ADD, portfolio.customer_id, email.upper(), "Somebody else", "member")
-    worker.value(ADD, Portfolio(owner, worker).customer_id, email, "Another", "admin")
+    other = Portfolio(owner, worker)
+    worker.value(ADD, other.customer_id, email, "Another", "admin")
 
     assert user(owner, email) == before
+    # Neither customer sees what the other calls them.
+    assert [row["name"] for row in portfolio.rows("membership")] == ["Somebody else"]
+    assert [row["name"] for row in other.rows("membership")] == ["Another"]
     assert list(roles(portfolio).values()) == ["member"]
 
 
