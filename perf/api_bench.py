@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
-os.environ.setdefault("ACCESS_LOG", "false")
+os.environ.setdefault("CLAIMDRIFT_ACCESS_LOG", "false")
 
 import django
 from django.db import connections

@@ -44,7 +44,8 @@ class Service:
         """The first group of what it prints; fails if it ends before."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
-            ended = self.process.poll() is not None
+            if ended := self.process.poll() is not None:
+                self._reader.join(LIMIT)
             if match := re.search(pattern, "".join(self.lines)):
                 return match[1]
             if ended:

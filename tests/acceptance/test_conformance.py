@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from api.management.commands.docs_check import routed_operations
 from tests.acceptance.serving import serving
 from tests.api.client import Office, new_superuser, new_token
 from tests.database import Database
@@ -22,6 +23,8 @@ DESTRUCTIVE = [
     "memberships_partial_update",
     "customers_partial_update",
 ]
+# Takes any bytes: whether they are claims the worker finds out.
+SENDS_A_FILE = "uploads_create"
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -55,7 +58,7 @@ def practice(owner: Database, worker: Database) -> Office:
     return office
 
 
-def run(server: str, token: str, *options: str) -> tuple[int, str]:
+def run(server: str, token: str, *options: str, checks: list[str] = CHECKS) -> tuple[int, str]:
     """Returns the exit code and what was printed."""
     command: list[str | Path] = [
         Path(sys.executable).parent / "schemathesis",
@@ -63,9 +66,10 @@ def run(server: str, token: str, *options: str) -> tuple[int, str]:
         ROOT / "api/openapi.yaml",
         f"--url={server}",
         f"--header=Authorization: Bearer {token}",
-        f"--checks={','.join(CHECKS)}",
+        f"--checks={','.join(checks)}",
         "--seed=1",
-        "--workers=2",
+        # Two threads that parse Python at once trip over a bug of Python 3.11.
+        "--workers=1",
         "--no-color",
         *options,
     ]
@@ -76,7 +80,7 @@ def run(server: str, token: str, *options: str) -> tuple[int, str]:
 
 
 def excluded() -> list[str]:
-    return [f"--exclude-operation-id={name}" for name in DESTRUCTIVE]
+    return [f"--exclude-operation-id={name}" for name in (*DESTRUCTIVE, SENDS_A_FILE)]
 
 
 def token_of(office: Office, role: str) -> str:
@@ -98,18 +102,22 @@ def test_no_answer_is_a_surprise(server: str, practice: Office, role: str) -> No
     code, text = run(server, token_of(practice, role), "--max-examples=3", *excluded())
 
     assert code == 0, text[-6000:]
-    assert operations_tested(text) >= 67
+    assert operations_tested(text) == len(list(routed_operations())) - len(DESTRUCTIVE) - 1
 
 
 def test_no_answer_of_the_destructive_operations_is_a_surprise(
     server: str, practice: Office
 ) -> None:
-    included = [f"--include-operation-id={name}" for name in DESTRUCTIVE]
+    names = [*DESTRUCTIVE, SENDS_A_FILE]
+    included = [f"--include-operation-id={name}" for name in names]
+    checks = [check for check in CHECKS if check != "negative_data_rejection"]
 
-    code, text = run(server, token_of(practice, "admin"), "--max-examples=3", *included)
+    code, text = run(
+        server, token_of(practice, "admin"), "--max-examples=3", *included, checks=checks
+    )
 
     assert code == 0, text[-6000:]
-    assert operations_tested(text) == len(DESTRUCTIVE)
+    assert operations_tested(text) == len(names)
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psycopg2
 import pytest
@@ -68,11 +68,22 @@ class Clone:
             shutil.rmtree(self.server.home, ignore_errors=True)
 
 
+def first_alert(url: str, token: str) -> int:
+    request = Request(  # noqa: S310 (http)
+        f"{url}/api/v1/alerts?ordering=id", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urlopen(request, timeout=LIMIT) as answer:  # noqa: S310
+        alert_id: int = json.load(answer)["results"][0]["id"]
+    return alert_id
+
+
 def ask(clone: Clone, url: str, token: str) -> None:
     """The README's requests, with curl, are answered as it says."""
     [block] = REQUESTS.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     block = block.replace("http://127.0.0.1:8000", url)
     block = block.replace("cd_the-token-that-make-run-printed", token)
+    # The id is an example: use the first alert's.
+    block = block.replace("/alerts/1/", f"/alerts/{first_alert(url, token)}/")
     block = block.replace("curl -sS", "curl -sS --fail-with-body -w '\\n'")
 
     result = clone.run(block)

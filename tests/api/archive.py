@@ -40,8 +40,9 @@ class Archive(Office):
         self.people = [self.join(("member", "admin")[n % 2]) for n in range(8)]
         for number, person in enumerate(self.people):
             worker.execute(
-                'UPDATE "user" SET name = %s WHERE id = %s',
+                "UPDATE membership SET name = %s WHERE customer_id = %s AND user_id = %s",
                 f"{NAMES[number]} {number}",
+                self.customer_id,
                 person,
             )
         self.parents: dict[str, int] = {}

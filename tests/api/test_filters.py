@@ -270,7 +270,7 @@ def test_a_write_takes_no_parameters(archive: Archive) -> None:
 SEARCHED: dict[str, list[str]] = {
     "tokens": ["name"],
     "customers": ["name", "slug"],
-    "memberships": ["user.email", "user.name"],
+    "memberships": ["user.email", "name"],
     "payers": ["name"],
     "payer-aliases": ["alias", "payer.name"],
     "cpt-groups": ["name"],

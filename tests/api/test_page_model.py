@@ -1,4 +1,8 @@
-"""Pages against a model: random rows, orders, sizes and directions, and changes in between."""
+"""Pages against a model: random rows, orders, sizes and directions, and changes in between.
+
+The rows of a page are found in one of several ways, by what was asked for and by how much there
+is. Here little is much, so that each of them is taken.
+"""
 
 import itertools
 from dataclasses import dataclass
@@ -6,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -55,8 +59,9 @@ class Model:
 class Reader:
     """Turns pages at random, and compares each with the model's."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, max_count: int) -> None:
         self.model = model
+        self.max_count = max_count
         self.gap: tuple[Key, bool] | None = None
         self.backward = False
 
@@ -64,7 +69,8 @@ class Reader:
         """Check a page; where its links lead."""
         expected, is_more = self.model.page(self.gap, self.backward, size)
         assert answer["ids"] == [key[2] for key in expected]
-        assert answer["count"] == len(self.model.rows)
+        assert answer["count"] == min(len(self.model.rows), self.max_count)
+        assert answer["count_exact"] == (len(self.model.rows) <= self.max_count)
         ends = {"previous": (expected[0], False), "next": (expected[-1], True)} if expected else {}
         if self.gap is not None and not expected:
             ends = {"previous": self.gap, "next": self.gap}
@@ -87,18 +93,53 @@ STEPS = st.lists(
     max_size=14,
 )
 
+# A page that turned out empty, and back.
+EMPTIED: dict[str, Any] = {
+    "values": [0, 0, 0, 0],
+    "descending": False,
+    "steps": [(step, 2, None, 2) for step in ("remove", "remove", "next", "previous")],
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a list is asked for; more than `max_count` rows aren't counted."""
+
+    payer: bool = False
+    first_day: int | None = None
+    max_count: int = 10_000
+
+    def shows(self, value: int | None) -> bool:
+        return self.first_day is None or (value is not None and value >= self.first_day)
+
+
+ASKED = st.builds(Asked, st.booleans(), st.sampled_from([None, 1]), st.sampled_from([2, 10_000]))
+
 
 class StoredRows:
-    """Claims of a new customer. A value is how many days after DAY they were decided."""
+    """Claims of a new customer. A value is how many days after DAY they were decided.
 
-    def __init__(self, owner: Database, worker: Database, values: list[int | None]) -> None:
+    Each has a double of another payer's, before or after it.
+    """
+
+    def __init__(
+        self, owner: Database, worker: Database, values: list[int | None], asked: Asked
+    ) -> None:
         self.office = Office(owner, worker)
+        self.asked = asked
         self.numbers = itertools.count(1)
         self.rows: dict[int, Any] = {}
         for value in values:
             self.add(value)
 
     def add(self, value: int | None) -> None:
+        payers = ["Aetna", "Cigna"]
+        for payer in payers if len(self.rows) % 2 else reversed(payers):
+            number = self._insert(value, payer)
+            if self.asked.shows(value) and (payer == "Aetna" or not self.asked.payer):
+                self.rows[number] = value
+
+    def _insert(self, value: int | None, payer: str) -> int:
         decided = None if value is None else DAY + timedelta(days=value)
         outcome = "PENDING" if decided is None else "PAID"
         [number] = insert(
@@ -108,8 +149,8 @@ class StoredRows:
                 {
                     "customer_id": self.office.customer_id,
                     "claim_number": f"N{next(self.numbers)}",
-                    "payer_id": self.office.payer("Aetna"),
-                    "payer_name": "Aetna",
+                    "payer_id": self.office.payer(payer),
+                    "payer_name": payer,
                     "cpt": "99213",
                     "cpt_group_id": self.office.group("99213"),
                     "submitted_date": DAY,
@@ -121,14 +162,14 @@ class StoredRows:
                 }
             ],
         )
-        self.rows[number] = value
+        return number
 
     def remove(self, number: int) -> None:
         self.office.owner.execute("DELETE FROM claim WHERE id = %s", number)
         del self.rows[number]
 
     def fetch(self, url: str | None, ordering: str, size: int) -> dict[str, Any]:
-        path = url or f"/claims?ordering={ordering}&page_size=1"
+        path = url or f"/claims?ordering={ordering}&page_size=1{self._query()}"
         answer = self.office.member.get(path.replace("page_size=1", f"page_size={size}"))
         assert answer.status == 200, answer.content
         page = answer.json
@@ -137,9 +178,18 @@ class StoredRows:
                 page[link] = page[link].replace(f"page_size={size}", "page_size=1")
         return {**page, "ids": ids(page["results"])}
 
+    def _query(self) -> str:
+        query = f"&payer={self.office.payer('Aetna')}" if self.asked.payer else ""
+        if self.asked.first_day is not None:
+            first = DAY + timedelta(days=self.asked.first_day)
+            query += f"&first_decided_date_after={first}"
+        return query
+
 
 class CountedRows:
     """The same rows, made up for each request."""
+
+    asked = Asked()
 
     def __init__(self, values: list[int | None]) -> None:
         self.rows: dict[int, Any] = dict(enumerate(values))
@@ -176,8 +226,7 @@ class CountedRows:
 
 
 def turn_pages(rows: StoredRows | CountedRows, descending: bool, steps: list[Any]) -> None:
-    model = Model(rows.rows, descending)
-    reader = Reader(model)
+    reader = Reader(Model(rows.rows, descending), rows.asked.max_count)
     ordering = "-first_decided_date" if descending else "first_decided_date"
     answer = rows.fetch(None, ordering, 2)
     gaps = reader.read(answer, 2)
@@ -193,37 +242,56 @@ def turn_pages(rows: StoredRows | CountedRows, descending: bool, steps: list[Any
             gaps = reader.read(answer, size)
 
 
+def turn_stored_pages(
+    owner: Database,
+    worker: Database,
+    values: list[int | None],
+    descending: bool,
+    steps: list[Any],
+    asked: Asked,
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.pagination.MAX_COUNT", asked.max_count)
+        patch.setattr("api.keyset.NEAR", 3)
+        turn_pages(StoredRows(owner, worker, values, asked), descending, steps)
+
+
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(values=st.lists(VALUES, max_size=12), descending=st.booleans(), steps=STEPS)
+@given(values=st.lists(VALUES, max_size=10), descending=st.booleans(), steps=STEPS, asked=ASKED)
+@example(**EMPTIED, asked=Asked())
+@example(**EMPTIED, asked=Asked(payer=True, max_count=2))
 def test_pages_of_stored_rows_are_those_of_the_model(
     owner: Database,
     worker: Database,
     values: list[int | None],
     descending: bool,
     steps: list[Any],
+    asked: Asked,
 ) -> None:
-    turn_pages(StoredRows(owner, worker, values), descending, steps)
+    turn_stored_pages(owner, worker, values, descending, steps, asked)
 
 
 @pytest.mark.long
 @settings(
-    max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(values=st.lists(VALUES, max_size=12), descending=st.booleans(), steps=STEPS)
+@given(values=st.lists(VALUES, max_size=10), descending=st.booleans(), steps=STEPS, asked=ASKED)
 def test_many_pages_of_stored_rows_are_those_of_the_model(
     owner: Database,
     worker: Database,
     values: list[int | None],
     descending: bool,
     steps: list[Any],
+    asked: Asked,
 ) -> None:
-    turn_pages(StoredRows(owner, worker, values), descending, steps)
+    turn_stored_pages(owner, worker, values, descending, steps, asked)
 
 
 @settings(max_examples=200, deadline=None)
 @given(values=st.lists(VALUES, max_size=12), descending=st.booleans(), steps=STEPS)
+@example(**EMPTIED)
 def test_pages_of_counted_rows_are_those_of_the_model(
     values: list[int | None], descending: bool, steps: list[Any]
 ) -> None:

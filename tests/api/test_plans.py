@@ -7,24 +7,19 @@ under row-level security. Rows read are what is counted, not time: they are the 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
-from django.core import signing
 from django.db import connection
 
-from api.pagination import SALT
-from tests.api.client import Api, Office
+from tests.api.client import Api
+from tests.api.practice import CLAIMS, DAYS, RUNS, START, Practice
 from tests.database import Database
 
-CLAIMS: Final = 60_000
-DAYS: Final = 400
-START: Final = date(2025, 4, 1)
 A_DAY: Final = CLAIMS // DAYS
 OF_ENDED: Final = 12_000
-RUNS: Final = 20
 MEASURED: Final = 600
 NOBODY: Final = 10**17
 
@@ -33,90 +28,6 @@ NOBODY: Final = 10**17
 PAGE: Final = 4 * 26
 COUNTED: Final = 10_001
 NEAR: Final = 5_000
-
-
-class Practice(Office):
-    """Claims of 400 days in a table that others share. Of three payers, one ended after 100 days
-    and one is rare; so are some codes and outcomes."""
-
-    def __init__(self, owner: Database, worker: Database) -> None:
-        super().__init__(owner, worker)
-        self.usual, self.ended, self.rare = map(self.payer, ("Usual", "Ended", "Rare"))
-        fill(Office(owner, worker), CLAIMS // 4)
-        fill(self, CLAIMS)
-        fill(Office(owner, worker), CLAIMS // 4)
-        self.runs = self._measure()
-        owner.execute("VACUUM (ANALYZE) claim")
-        owner.execute("VACUUM (ANALYZE) drift_measurement")
-
-    def _measure(self) -> list[int]:
-        runs = []
-        for n in range(RUNS):
-            [[run_id]] = self.owner.execute(
-                "INSERT INTO drift_run (customer_id, as_of, status) VALUES (%s, %s, 'completed')"
-                " RETURNING id",
-                self.customer_id,
-                START + timedelta(n),
-            )
-            self.owner.execute(
-                """
-                INSERT INTO drift_measurement (customer_id, run_id, payer_id, cpt_group_id, metric,
-                    current_start, current_end, baseline_n, current_n, sufficient, drifted)
-                SELECT p.customer_id, %s, p.id, g.id, 'DENIAL_RATE', %s, %s, 0, 0, false, false
-                FROM payer AS p JOIN cpt_group AS g USING (customer_id) WHERE p.customer_id = %s
-                """,
-                run_id,
-                START,
-                START,
-                self.customer_id,
-            )
-            runs.append(run_id)
-        return runs
-
-    def key(self, ordering: str, share: float) -> list[Any]:
-        """The key of the row `share` of the way through all claims."""
-        column = ordering.removeprefix("-")
-        way = "DESC" if ordering.startswith("-") else "ASC"
-        columns = ["id"] if column == "id" else [column, "id"]
-        [row] = self.owner.execute(
-            f"SELECT {', '.join(columns)} FROM claim WHERE customer_id = %s"
-            f" ORDER BY {', '.join(f'{name} {way}' for name in columns)} LIMIT 1 OFFSET %s",
-            self.customer_id,
-            int(CLAIMS * share) - 1,
-        )
-        return [value.isoformat() if isinstance(value, date) else value for value in row]
-
-
-def fill(office: Office, claims: int) -> None:
-    """Claims in the order in which they were submitted."""
-    payers = [office.payer(name) for name in ("Usual", "Ended", "Rare")]
-    groups = [office.group(f"Group {n}") for n in range(200)]
-    office.owner.execute(
-        """
-        INSERT INTO claim (customer_id, claim_number, payer_id, payer_name, cpt, cpt_group_id,
-            submitted_date, decided_date, outcome, first_decided_date, first_outcome, denial_code,
-            upload_id)
-        SELECT %s, 'C' || 100000 + n, (%s::bigint[])[1 + payer], 'Payer', (99000 + n %% 40)::text,
-            (%s::bigint[])[1 + n %% 20], submitted,
-            CASE WHEN outcome <> 'PENDING' THEN submitted + n %% 9 END, outcome,
-            CASE WHEN outcome <> 'PENDING' THEN submitted + n %% 9 END, nullif(outcome, 'PENDING'),
-            CASE WHEN outcome = 'DENIED' THEN
-                CASE WHEN n %% 7000 = 0 THEN 'CO-9' ELSE 'CO-1' END
-            END,
-            %s
-        FROM generate_series(0, %s - 1) AS n
-        CROSS JOIN LATERAL (
-            SELECT
-                %s::date + n * %s / %s AS submitted,
-                CASE WHEN n %% 5000 = 17 THEN 2 WHEN n < %s / 4 AND n %% 5 > 0 THEN 1 ELSE 0 END
-                    AS payer,
-                CASE WHEN n %% 1000 = 7 THEN 'PENDING' WHEN n %% 10 = 0 THEN 'DENIED' ELSE 'PAID'
-                    END AS outcome
-        ) AS d
-        """,
-        *(office.customer_id, payers, groups, office.upload_id, claims),
-        *(START, DAYS, claims, claims),
-    )
 
 
 @dataclass
@@ -196,12 +107,8 @@ def test_a_page_far_in_takes_no_longer_than_the_first(
     practice: Practice, column: str, sign: str, share: float, backward: bool
 ) -> None:
     index, more = ORDERINGS[column]
-    first = practice.member.get(f"/claims?ordering={sign}{column}").json["next"]
-    [cursor] = parse_qs(urlsplit(first).query)["cursor"]
-    content = signing.loads(cursor, salt=SALT)
-    content |= {"k": practice.key(sign + column, share), "r": backward}
-    query = {"ordering": sign + column, "cursor": signing.dumps(content, salt=SALT)}
-    found = read(practice.member, f"/claims?{urlencode(query)}", "claim")
+    url = practice.page_after(practice.key(sign + column, share), sign + column, backward=backward)
+    found = read(practice.member, url, "claim")
 
     assert index in found.indexes
     assert found.rows <= COUNTED + PAGE + 2 * more

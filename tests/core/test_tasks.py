@@ -53,9 +53,10 @@ def test_what_kills_every_worker_ends_as_failed(
         connector = PsycopgConnector(conninfo=database_url("claimdrift_worker"))
         worker_app = app.with_connector(connector)
         async with worker_app.open_async():
-            await worker_app.configure_task("core.tasks.retry_stalled", queue="reap").defer_async(
-                timestamp=0
-            )
+            # Another test's worker may have left the schedule's own waiting.
+            await worker_app.configure_task(
+                "core.tasks.retry_stalled", queue="reap", queueing_lock="reap"
+            ).defer_async(timestamp=0)
             await worker_app.run_worker_async(queues=["reap"], wait=False, listen_notify=False)
 
     asyncio.run(reap())

@@ -1,6 +1,7 @@
 """`ingest.merge_payers`: one payer becomes a part of another, with all that is about it."""
 
 from datetime import timedelta
+from typing import Any
 
 import psycopg2.errors
 import pytest
@@ -27,7 +28,13 @@ from tests.portfolio import Portfolio, as_tenant
 from tests.refusal import refused
 
 
-def test_its_claims_and_files_go_to_the_other(portfolio: Portfolio, owner: Database) -> None:
+def violations(portfolio: Portfolio) -> list[tuple[Any, ...]]:
+    return portfolio.worker.execute(
+        "SELECT * FROM maintenance.verify() WHERE customer_id = %s", portfolio.customer_id
+    )
+
+
+def test_its_claims_and_files_go_to_the_other(portfolio: Portfolio) -> None:
     load(portfolio, row(claim_number="A", payer="Old"), row(claim_number="B", payer="New"))
     old, new = (id_of(portfolio, "payer", name) for name in ("Old", "New"))
 
@@ -43,7 +50,7 @@ def test_its_claims_and_files_go_to_the_other(portfolio: Portfolio, owner: Datab
     assert remap(portfolio) == 1
     assert set(payers(portfolio).values()) == {"New"}
     assert queued(portfolio, "detect") == 1
-    assert owner.execute("SELECT * FROM maintenance.verify()") == []
+    assert violations(portfolio) == []
 
 
 def test_its_aliases_and_what_was_merged_into_it_follow(portfolio: Portfolio) -> None:
@@ -131,7 +138,7 @@ def alerted(portfolio: Portfolio) -> Portfolio:
     return portfolio
 
 
-def test_its_live_alerts_are_resolved_by_who_merged(alerted: Portfolio, owner: Database) -> None:
+def test_its_live_alerts_are_resolved_by_who_merged(alerted: Portfolio) -> None:
     humana = alerted.payer("Humana")
     rename(alerted, "payer", humana, "Humana Inc")
     actor_id = alerted.user()
@@ -144,7 +151,7 @@ def test_its_live_alerts_are_resolved_by_who_merged(alerted: Portfolio, owner: D
     for transition in alerted.rows("alert_transition")[-2:]:
         assert transition["actor_id"] == actor_id
         assert transition["note"] == "its payer was merged into Humana Inc"
-    assert owner.execute("SELECT * FROM maintenance.verify()") == []
+    assert violations(alerted) == []
 
 
 def test_other_payers_alerts_live_on(alerted: Portfolio) -> None:
