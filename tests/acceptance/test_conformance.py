@@ -99,7 +99,12 @@ def operations_tested(text: str) -> int:
 
 @pytest.mark.parametrize("role", ["member", "admin", "superuser"])
 def test_no_answer_is_a_surprise(server: str, practice: Office, role: str) -> None:
-    code, text = run(server, token_of(practice, role), "--max-examples=3", *excluded())
+    # Every boundary of every field takes a minute: once is enough here.
+    phases = "examples,coverage,fuzzing,stateful" if role == "admin" else "examples,fuzzing"
+
+    code, text = run(
+        server, token_of(practice, role), "--max-examples=3", f"--phases={phases}", *excluded()
+    )
 
     assert code == 0, text[-6000:]
     assert operations_tested(text) == len(list(routed_operations())) - len(DESTRUCTIVE) - 1
