@@ -42,6 +42,11 @@ from core.models import (
     Upload,
     UploadError,
     User,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookSecret,
 )
 
 MOST_ROWS: Final = 10_000
@@ -222,11 +227,16 @@ SHOWN: Final[dict[type[models.Model], tuple[str, ...]]] = {
     Alert: ("customer", "payer", "cpt_group", "metric", "status", "level", "opened_as_of"),
     AlertTransition: ("at", "customer", "alert", "version", "kind", "actor"),
     AlertJudgment: ("customer", "alert", "user", "verdict"),
+    WebhookEndpoint: ("url", "customer", "status", "failing_since", "last_success_at"),
+    WebhookSecret: ("endpoint", "customer", "key_id", "created_at", "expires_at"),
+    WebhookEvent: ("occurred_at", "customer", "type", "message_id"),
+    WebhookDelivery: ("created_at", "customer", "endpoint", "status", "attempts", "last_error"),
+    WebhookAttempt: ("started_at", "customer", "delivery", "number", "status_code", "error"),
     ErasureReceipt: ("erased_customer_id", "started_at", "finished_at"),
     ProcrastinateJob: ("id", "task_name", "queue_name", "status", "attempts", "scheduled_at"),
     LogEntry: ("action_time", "user", "content_type", "object_repr", "action_flag"),
 }
-NEVER_SHOWN: Final = {"digest"}
+NEVER_SHOWN: Final = {"digest", "ciphertext"}
 BY_CUSTOMER: Final = ("customer",)
 
 admin.site.unregister([Group, ProcrastinateJob])

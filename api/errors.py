@@ -67,6 +67,8 @@ OURS: Final = {
     "PD014": "conflict",
     "PD015": "conflict",
     "PD016": "not_found",
+    "PD017": "conflict",
+    "PD018": "conflict",
 }
 BLAMED: Final = {"PD009": "time_zone"}
 # Constraint: the field to blame, and what to say.
@@ -78,6 +80,14 @@ UNIQUE: Final = {
     "alert_rule_customer_name_key": ("name", "There is a rule with this name."),
     "membership_customer_user_key": ("email", "This person is a member already."),
     "customer_slug_key": ("slug", "There is a customer with this slug."),
+    "webhook_endpoint_customer_url_key": ("url", "There is an endpoint with this URL."),
+}
+# The same for what rows have to satisfy, where no serializer asks for exactly that.
+CHECKS: Final = {
+    "webhook_endpoint_url_check": (
+        "url",
+        "It isn't a URL, such as https://example.com/webhooks.",
+    ),
 }
 # SQLSTATE classes and codes of PostgreSQL's own.
 _BUSY: Final = frozenset({"55P03", "40P01", "40001"})
@@ -219,6 +229,9 @@ def _of_database(error: DatabaseError, method: str) -> Problem | None:
         if method == "DELETE":
             return Problem("conflict", "It can't be deleted: something still refers to it.")
         return Problem("validation_error", "Something that the request refers to doesn't exist.")
+    if state == "23514" and constraint in CHECKS:
+        field, detail = CHECKS[constraint]
+        return Problem("validation_error", errors=(field_error([field], "invalid", detail),))
     if state.startswith(("22", "23")):
         return Problem("validation_error", "A value is out of the range that is allowed.")
     if state in _BUSY:

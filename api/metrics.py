@@ -44,6 +44,9 @@ FROM_DATABASE: Final = {
     "uploads_waiting": "Uploads that wait for the worker.",
     "jobs": "Jobs that wait (todo), run (doing) or failed, by queue.",
     "oldest_job_seconds": "Seconds for which the oldest job that is due has waited.",
+    "webhook_deliveries_pending": "Webhooks that are to be delivered.",
+    "webhook_oldest_due_seconds": "Seconds for which the oldest webhook that is due has waited.",
+    "webhook_endpoints": "Webhook endpoints by status.",
     "workers": "Workers that gave a sign of life within 30 seconds.",
 }
 

@@ -30,6 +30,8 @@ TAGS: Final = {
     "drift-events": "What drifted, day by day, in either direction.",
     "alert-rules": "Which drifts become alerts, and how loud.",
     "alerts": "One for each thing that happened, from opening to resolution.",
+    "webhook-endpoints": "Where events are sent, and the secrets that sign them.",
+    "webhook-deliveries": "What is on its way to the endpoints, and what came of each attempt.",
     "audit": "Who changed what.",
     "documentation": "What you are reading.",
     "operations": "For load balancers and Prometheus: outside of /api/, without a version.",
@@ -84,6 +86,10 @@ PARAMETER_EXAMPLES: Final[dict[str, Any]] = {
     "severity_max": 1,
     "created_at_after": "2026-11-01T00:00:00Z",
     "created_at_before": "2026-11-30T23:59:59Z",
+    "endpoint": 3,
+    "status_code": 503,
+    "started_at_after": "2026-11-01T00:00:00Z",
+    "started_at_before": "2026-11-30T23:59:59Z",
     "at_after": "2026-11-01T00:00:00Z",
     "at_before": "2026-11-30T23:59:59Z",
 }
@@ -136,6 +142,8 @@ NAMES: Final = {
     "drift-events": ("drifts", "a drift"),
     "alert-rules": ("rules", "a rule"),
     "alerts": ("alerts", "an alert"),
+    "webhook-endpoints": ("webhook endpoints", "a webhook endpoint"),
+    "webhook-deliveries": ("deliveries of webhooks", "a delivery of a webhook"),
     "audit": ("changes", "a change"),
 }
 WHO: Final = {

@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 from api.alerts import AlertRuleViewSet, AlertViewSet
 from api.claims import ClaimViewSet
 from api.customers import AuditViewSet, CustomerViewSet, MembershipViewSet
+from api.deliveries import WebhookDeliveryViewSet
 from api.docs import RedocView, SchemaView, SwaggerView
 from api.drift import DriftEventViewSet, DriftRunViewSet
 from api.health import live, ready
@@ -20,6 +21,7 @@ from api.payers import (
 from api.sign_in import LoginView, LogoutView, MeView
 from api.tokens import TokenViewSet
 from api.uploads import UploadViewSet
+from api.webhooks import WebhookEndpointViewSet
 
 router = SimpleRouter(trailing_slash=False)
 for prefix, viewset in (
@@ -36,6 +38,8 @@ for prefix, viewset in (
     ("drift-events", DriftEventViewSet),
     ("alert-rules", AlertRuleViewSet),
     ("alerts", AlertViewSet),
+    ("webhook-endpoints", WebhookEndpointViewSet),
+    ("webhook-deliveries", WebhookDeliveryViewSet),
     ("audit", AuditViewSet),
 ):
     router.register(prefix, viewset, basename=prefix)

@@ -1,20 +1,15 @@
-"""How the worker tries again: at once what may work now, and later what a dead worker left."""
+"""How the worker tries again what may work now, or after it was stopped."""
 
-import logging
+import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
-from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection
 from procrastinate import RetryStrategy
-from procrastinate.exceptions import ConnectorException, UniqueViolation
-from procrastinate.jobs import Job, Status
-from procrastinate.manager import JobManager
+from procrastinate.exceptions import ConnectorException
 
 from core.errors import is_transient, reason
-
-logger = logging.getLogger(__name__)
 
 # Together longer than PostgreSQL takes to start again.
 PAUSES: Final = (0.0, 1.0, 4.0, 15.0)
@@ -26,7 +21,15 @@ LATER: Final = RetryStrategy(
     max_attempts=MAX_ATTEMPTS, wait=60, retry_exceptions=(InterfaceError, OperationalError)
 )
 
-GiveUp = Callable[..., None]
+# A worker that stops cancels what takes too long, and would have it end as aborted.
+AFTER_STOP: Final = RetryStrategy(
+    max_attempts=MAX_ATTEMPTS,
+    wait=5,
+    # Its type says Exception, which CancelledError isn't.
+    retry_exceptions=cast(
+        tuple[type[Exception], ...], (asyncio.CancelledError, ConnectorException)
+    ),
+)
 
 
 class JobFailed(Exception):
@@ -50,34 +53,3 @@ def attempt(work: Callable[[], object], *, give_up: Callable[[str], None] | None
     if give_up is not None:
         give_up(why)
     raise JobFailed(why)
-
-
-async def retry_stalled(manager: JobManager, give_up: dict[str, GiveUp]) -> None:
-    """Queue again what workers were doing that don't give a sign of life any more.
-
-    A worker that merely was away goes on: jobs may run twice. What was tried too often is ended
-    by the function that `give_up` has for its task, called with the job's arguments and `error`.
-    """
-    for job in await manager.get_stalled_jobs():
-        try:
-            if job.attempts + 1 < MAX_ATTEMPTS:
-                await manager.retry_job(job)
-            else:
-                await _end(manager, job, give_up.get(job.task_name))
-        except UniqueViolation:
-            # One that waits already does the same.
-            await _finish(manager, job, Status.ABORTED)
-        except ConnectorException:
-            logger.info("Job %s isn't stalled any more.", job.id)
-
-
-async def _end(manager: JobManager, job: Job, give_up: GiveUp | None) -> None:
-    logger.error("Job %s (%s) was given up: its worker died each time.", job.id, job.task_name)
-    if give_up is not None:
-        error = f"The worker died {MAX_ATTEMPTS} times while it was at it."
-        await sync_to_async(give_up)(**job.task_kwargs, error=error)
-    await _finish(manager, job, Status.FAILED)
-
-
-async def _finish(manager: JobManager, job: Job, status: Status) -> None:
-    await manager.finish_job(job, status=status, delete_job=False)

@@ -4,6 +4,7 @@ Each variable is parsed once; a value that can't be parsed, or a CLAIMDRIFT_* va
 setting reads (a typo, most likely), stops the process with a sentence that names it.
 """
 
+import base64
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,30 @@ class Environment:
                 f"{PREFIX}{name} must be a whole number of at least {minimum}."
             )
         return int(value)
+
+    def integers(self, name: str, *, default: str, minimum: int) -> list[int]:
+        """At least one, whitespace- or comma-separated."""
+        values = self.words(name, default=default)
+        if not values or not all(v.isdecimal() and int(v) >= minimum for v in values):
+            raise ImproperlyConfigured(
+                f"{PREFIX}{name} must be whole numbers of at least {minimum}, such as: {default}"
+            )
+        return [int(v) for v in values]
+
+    def keys(self, name: str, *, length: int) -> list[str]:
+        """Base64 of so many bytes each, whitespace-separated; [] when it is unset."""
+        values = self.text(name, default="").split()
+        for value in values:
+            try:
+                found = len(base64.b64decode(value, validate=True))
+            except ValueError:  # not base64, not even ASCII
+                found = 0
+            if found != length:
+                raise ImproperlyConfigured(
+                    f"{PREFIX}{name} must hold keys of {length} bytes in base64, each made with:"
+                    f" openssl rand -base64 {length}"
+                )
+        return values
 
     def choice(self, name: str, *, default: str, choices: Sequence[str]) -> str:
         value = self.text(name, default=default)

@@ -7,11 +7,12 @@ One wrapper per function, keyword-only, under the function's own name with its s
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from procrastinate.connector import BaseAsyncConnector
 
 
 def _value(sql: str, **parameters: Any) -> Any:
@@ -316,6 +317,173 @@ def drift_newest_as_of(*, customer_id: int) -> date | None:
     """Where a customer's alerts stand: the newest day that was applied; None before the first."""
     found: date | None = _call("drift.newest_as_of", customer_id=customer_id)
     return found
+
+
+async def _call_async(database: BaseAsyncConnector, function: str, **parameters: Any) -> Any:
+    """Like `_call`, a row as a dict, over a connection of the worker's event loop."""
+    named = ", ".join(f"p_{name} => %({name})s" for name in parameters)
+    return await database.execute_query_one_async(
+        f"SELECT * FROM {function}({named}) AS value",  # noqa: S608
+        **parameters,
+    )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What webhooks.begin_attempt decided: `send`, `postpone` or `drop`, and why.
+
+    To be sent: `body` to `url`, signed with each secret, newest first.
+    """
+
+    decision: str
+    reason: str | None
+    attempt: int
+    url: str
+    message_id: str
+    body: str
+    ciphertexts: Sequence[bytes]
+    key_ids: Sequence[str]
+
+
+async def webhooks_begin_attempt(
+    database: BaseAsyncConnector, *, customer_id: int, delivery_id: int
+) -> Attempt:
+    """Begin an attempt at a delivery, if it is to be attempted now."""
+    return Attempt(
+        **await _call_async(
+            database, "webhooks.begin_attempt", customer_id=customer_id, delivery_id=delivery_id
+        )
+    )
+
+
+async def webhooks_finish_attempt(
+    database: BaseAsyncConnector,
+    *,
+    customer_id: int,
+    delivery_id: int,
+    attempt: int,
+    duration_ms: int,
+    status_code: int | None,
+    error: str,
+    response: str,
+    retry_after: str | None,
+    schedule: Sequence[int],
+) -> str:
+    """Record what came of an attempt. Returns what follows, in a word: see the function."""
+    found = await _call_async(
+        database,
+        "webhooks.finish_attempt",
+        customer_id=customer_id,
+        delivery_id=delivery_id,
+        attempt=attempt,
+        duration_ms=duration_ms,
+        status_code=status_code,
+        error=error,
+        response=response,
+        retry_after=retry_after,
+        schedule=list(schedule),
+    )
+    return str(found["value"])
+
+
+def webhooks_create_endpoint(
+    *,
+    customer_id: int,
+    url: str,
+    description: str,
+    event_types: Sequence[str],
+    max_in_flight: int | None,
+    ciphertext: bytes,
+    key_id: str,
+) -> int:
+    """Add an endpoint with its first secret, encrypted. Returns its id."""
+    endpoint_id: int = _call(
+        "webhooks.create_endpoint",
+        customer_id=customer_id,
+        url=url,
+        description=description,
+        event_types=list(event_types),
+        max_in_flight=max_in_flight,
+        ciphertext=ciphertext,
+        key_id=key_id,
+    )
+    return endpoint_id
+
+
+def webhooks_rotate_secret(
+    *,
+    customer_id: int,
+    endpoint_id: int,
+    ciphertext: bytes,
+    key_id: str,
+    overlap: timedelta = timedelta(hours=24),
+) -> datetime:
+    """Give an endpoint a new secret. Returns until when the former one signs as well."""
+    until: datetime = _call(
+        "webhooks.rotate_secret",
+        customer_id=customer_id,
+        endpoint_id=endpoint_id,
+        ciphertext=ciphertext,
+        key_id=key_id,
+        overlap=overlap,
+    )
+    return until
+
+
+def webhooks_delete_endpoint(*, customer_id: int, endpoint_id: int) -> None:
+    """Delete an endpoint with its secrets, deliveries and attempts."""
+    _call("webhooks.delete_endpoint", customer_id=customer_id, endpoint_id=endpoint_id)
+
+
+def webhooks_pause(*, customer_id: int, endpoint_id: int) -> None:
+    """Hold back what is sent to an endpoint."""
+    _call("webhooks.pause", customer_id=customer_id, endpoint_id=endpoint_id)
+
+
+def webhooks_resume(*, customer_id: int, endpoint_id: int) -> None:
+    """Make a paused or disabled endpoint active again."""
+    _call("webhooks.resume", customer_id=customer_id, endpoint_id=endpoint_id)
+
+
+def webhooks_send_test(*, customer_id: int, endpoint_id: int) -> int:
+    """Send a webhook.test to one endpoint. Returns the delivery's id."""
+    delivery_id: int = _call("webhooks.send_test", customer_id=customer_id, endpoint_id=endpoint_id)
+    return delivery_id
+
+
+def webhooks_replay(*, customer_id: int, delivery_id: int) -> None:
+    """Send a delivery again, whatever became of it."""
+    _call("webhooks.replay", customer_id=customer_id, delivery_id=delivery_id)
+
+
+def webhooks_recover(*, customer_id: int, endpoint_id: int, since: datetime) -> int:
+    """Send an endpoint what happened since a time and did not reach it. Returns how many."""
+    count: int = _call(
+        "webhooks.recover", customer_id=customer_id, endpoint_id=endpoint_id, since=since
+    )
+    return count
+
+
+@dataclass(frozen=True)
+class StalledJob:
+    """A job whose worker is gone, and what was done: `queued`, `failed` or `aborted`."""
+
+    id: int
+    task: str
+    outcome: str
+
+
+def maintenance_requeue_stalled_jobs() -> list[StalledJob]:
+    """Queue again what dead workers were doing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM maintenance.requeue_stalled_jobs()")
+        return [StalledJob(*row) for row in cursor.fetchall()]
+
+
+def maintenance_requeue_deliveries() -> int:
+    """Queue deliveries that are due and have no job. Returns how many."""
+    queued: int = _call("maintenance.requeue_deliveries")
+    return queued
 
 
 def tenancy_revoke_token(*, customer_id: int, token_id: int) -> bool:

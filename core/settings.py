@@ -135,6 +135,9 @@ SPECTACULAR_SETTINGS = {
         "UploadStatusEnum": "core.models.Upload.Status",
         "RunStatusEnum": "core.models.DriftRun.Status",
         "CustomerStatusEnum": "core.models.Customer.Status",
+        "EventTypeEnum": "core.models.webhooks.EventType",
+        "EndpointStatusEnum": "core.models.WebhookEndpoint.Status",
+        "DeliveryStatusEnum": "core.models.WebhookDelivery.Status",
         "OutcomeEnum": "core.models.Claim.Outcome",
         "ScopeEnum": "core.models.ApiToken.Scope",
         "RoleEnum": "core.models.Membership.Role",
@@ -185,6 +188,17 @@ TIME_ZONE = "UTC"
 
 # core.triggers renders its own template, which no session setting can switch off.
 PGTRIGGER_INSTALL_ON_MIGRATE = False
+
+# Keys for the secrets of webhook endpoints: the first encrypts, all decrypt.
+WEBHOOK_KEYS = env.keys("WEBHOOK_KEYS", length=32)
+WEBHOOK_KEY_FILE = BASE_DIR / ".webhook-key"
+# Seconds to wait after the first, second... failed attempt at a delivery.
+WEBHOOK_SCHEDULE = env.integers(
+    "WEBHOOK_SCHEDULE", default="5 300 1800 7200 18000 36000 50400 72000 86400", minimum=0
+)
+WEBHOOK_ALLOW_LOOPBACK = env.boolean("WEBHOOK_ALLOW_LOOPBACK", default=False)
+# How many deliveries a worker attempts at once.
+WEBHOOK_CONCURRENCY = env.integer("WEBHOOK_CONCURRENCY", default=100, minimum=1)
 
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 PROCRASTINATE_WORKER_DEFAULTS = {

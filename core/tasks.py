@@ -3,14 +3,20 @@
 The schedule is at the end: any number of workers may run it, each tick is queued once.
 """
 
+import logging
 from datetime import date
+from typing import cast
 
 from procrastinate import JobContext
+from procrastinate.connector import BaseAsyncConnector
 from procrastinate.contrib.django import app
 
 from core import functions
-from core.attempts import LATER, attempt, retry_stalled
+from core.attempts import AFTER_STOP, LATER, attempt
 from core.uploads import load_upload as load_received
+from core.webhooks.sender import Sender
+
+logger = logging.getLogger(__name__)
 
 
 @app.task(name="core.tasks.load_upload", queue="ingest", retry=LATER)
@@ -58,11 +64,32 @@ def run_requested(*, customer_id: int, run_id: int) -> None:
     )
 
 
+@app.task(name="core.tasks.deliver", queue="webhooks", retry=AFTER_STOP, pass_context=True)
+async def deliver(context: JobContext, *, customer_id: int, delivery_id: int) -> str:
+    """Attempt a webhook's delivery."""
+    sender: Sender = context.additional_context["sender"]
+    return await sender.deliver(
+        cast(BaseAsyncConnector, context.app.connector),
+        context.additional_context["database"],
+        customer_id=customer_id,
+        delivery_id=delivery_id,
+    )
+
+
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="core.tasks.queue_nightly", queue="schedule", queueing_lock="queue_nightly")
 def queue_nightly(timestamp: int) -> None:
     """Ask for tonight's detection, wherever it is night."""
     functions.drift_queue_nightly()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(
+    name="core.tasks.requeue_deliveries", queue="schedule", queueing_lock="requeue_deliveries"
+)
+def requeue_deliveries(timestamp: int) -> None:
+    """Queue the webhooks that are due and have no job."""
+    functions.maintenance_requeue_deliveries()
 
 
 @app.periodic(cron="30 3 * * *")
@@ -79,14 +106,9 @@ def prune(timestamp: int) -> None:
     queue="schedule",
     queueing_lock="retry_stalled",
     priority=1,
-    pass_context=True,
 )
-async def retry(context: JobContext, timestamp: int) -> None:
+def retry_stalled(timestamp: int) -> None:
     """Queue again what dead workers were doing."""
-    await retry_stalled(
-        context.app.job_manager,
-        give_up={
-            "core.tasks.load_upload": functions.ingest_fail_upload,
-            "core.tasks.run_requested": functions.drift_fail_run,
-        },
-    )
+    for job in functions.maintenance_requeue_stalled_jobs():
+        if job.outcome == "failed":
+            logger.error("Job %s (%s) was given up: its worker died each time.", job.id, job.task)

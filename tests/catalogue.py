@@ -27,8 +27,12 @@ WRITTEN_BY_FUNCTIONS = [
     "upload",
     "upload_chunk",
     "upload_error",
+    "webhook_attempt",
+    "webhook_delivery",
+    "webhook_event",
+    "webhook_secret",
 ]
-APPEND_ONLY = ["alert_transition", "audit_entry", "erasure_receipt"]
+APPEND_ONLY = ["alert_transition", "audit_entry", "erasure_receipt", "webhook_attempt"]
 GLOBAL_TABLES = [
     "customer",
     "erasure_receipt",

@@ -1,4 +1,4 @@
-"""The tables: who owns the data, then ingest, claims, drift and alerts as it flows."""
+"""The tables: who owns the data, then ingest, claims, drift, alerts, webhooks as it flows."""
 
 from core.models.access import ApiToken, LoginThrottle
 from core.models.alerts import Alert, AlertJudgment, AlertRule, AlertTransition
@@ -6,6 +6,13 @@ from core.models.claims import Claim, CptGroup, CptMapping, Payer, PayerAlias
 from core.models.drift import DriftEvent, DriftMeasurement, DriftRun, DriftSettings
 from core.models.ingest import Upload, UploadChunk, UploadError
 from core.models.tenancy import AuditEntry, Customer, ErasureReceipt, Membership, User
+from core.models.webhooks import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookSecret,
+)
 
 __all__ = [
     "Alert",
@@ -31,4 +38,9 @@ __all__ = [
     "UploadChunk",
     "UploadError",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookSecret",
 ]

@@ -359,6 +359,16 @@ class AlertTransition(TenantModel):
             ),
             CheckConstraint(condition=Q(level__in=LEVELS), name="alert_transition_level_check"),
         ]
+        triggers = [
+            StatementTrigger(
+                name="publish",
+                operation=pgtrigger.Insert,
+                call=(
+                    "webhooks.publish_transitions("
+                    "(SELECT array_agg(c.id ORDER BY c.id) FROM changed AS c))"
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} (version {self.version})"

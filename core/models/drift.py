@@ -166,6 +166,17 @@ class DriftRun(TenantModel):
             # Over all customers: maintenance.metrics.
             models.Index(fields=["requested_at"], name="drift_run_requested_idx"),
         ]
+        triggers = [
+            StatementTrigger(
+                name="publish",
+                operation=pgtrigger.Update,
+                call=(
+                    "webhooks.publish_runs(array_agg(c.id ORDER BY c.id))"
+                    " FROM former AS f JOIN changed AS c USING (id)"
+                    " WHERE c.status IN ('completed', 'failed') AND c.status <> f.status"
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"run {self.id} as of {self.as_of}"

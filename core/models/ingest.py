@@ -1,5 +1,6 @@
 """Uploads: files of claims on their way into the claim table."""
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
@@ -7,6 +8,7 @@ from django.db.models.functions import Now
 
 from core.constraints import READ, refers_to, tenant_table
 from core.models.tenancy import TenantModel, User
+from core.triggers import StatementTrigger
 
 
 class Upload(TenantModel):
@@ -88,6 +90,17 @@ class Upload(TenantModel):
                 fields=["created_at"],
                 condition=Q(status="received"),
                 name="upload_waiting_idx",
+            ),
+        ]
+        triggers = [
+            StatementTrigger(
+                name="publish",
+                operation=pgtrigger.Update,
+                call=(
+                    "webhooks.publish_uploads(array_agg(c.id ORDER BY c.id))"
+                    " FROM former AS f JOIN changed AS c USING (id)"
+                    " WHERE c.status IN ('completed', 'failed') AND c.status <> f.status"
+                ),
             ),
         ]
 

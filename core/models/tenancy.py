@@ -147,11 +147,17 @@ class TenantModel(models.Model):
 
 
 def audit_triggers(
-    table: str, operations: Sequence[str] = ("insert", "update", "delete")
+    table: str,
+    operations: Sequence[str] = ("insert", "update", "delete"),
+    leave_out: Sequence[str] = (),
 ) -> list[StatementTrigger]:
-    """Record changes of `table` in audit_entry, with the columns that changed."""
-    former = "(SELECT jsonb_agg(to_jsonb(f) ORDER BY f.id) FROM former AS f)"
-    changed = "(SELECT jsonb_agg(to_jsonb(c) ORDER BY c.id) FROM changed AS c)"
+    """Record changes of `table` in audit_entry, with the columns that changed.
+
+    Not those of `leave_out`, which are secret, or nobody's decision.
+    """
+    less = f" - '{{{','.join(leave_out)}}}'::text[]" if leave_out else ""
+    former = f"(SELECT jsonb_agg(to_jsonb(f){less} ORDER BY f.id) FROM former AS f)"  # noqa: S608
+    changed = f"(SELECT jsonb_agg(to_jsonb(c){less} ORDER BY c.id) FROM changed AS c)"  # noqa: S608
     return [
         StatementTrigger(
             name=f"audit_{name}",

@@ -36,7 +36,7 @@ AS $function$
             l.granted,
             format('%s of customer %s', kind.name, c.id) AS name
         FROM public.customer AS c
-        CROSS JOIN (VALUES ('drift'), ('ingest')) AS kind (name)
+        CROSS JOIN (VALUES ('drift'), ('ingest'), ('webhooks')) AS kind (name)
         JOIN lock AS l ON l.key = hashtextextended('claimdrift.' || kind.name, c.id)
         JOIN pg_catalog.pg_database AS d ON d.oid = l.database AND d.datname = current_database()
     ),
@@ -102,7 +102,7 @@ AS $function$
 $function$;
 
 COMMENT ON FUNCTION maintenance.activity() IS
-'Who waits for whom: one row per session of this database that works, waits or is in a transaction, those that are blocked first. since is how long it has been in its state, or waiting for its lock; blocked_by are pids; holds and waits_for name customers'' locks (drift: detection and alerts, ingest: claims). Of statements only the command and the functions they call are shown, never a value. PostgreSQL hides state, wait_event, statement and query_id of other logins (hidden is true; such a session is listed while it has locks): GRANT pg_read_all_stats to whoever should see them.';
+'Who waits for whom: one row per session of this database that works, waits or is in a transaction, those that are blocked first. since is how long it has been in its state, or waiting for its lock; blocked_by are pids; holds and waits_for name customers'' locks (drift: detection and alerts, ingest: claims, webhooks: deliveries). Of statements only the command and the functions they call are shown, never a value. PostgreSQL hides state, wait_event, statement and query_id of other logins (hidden is true; such a session is listed while it has locks): GRANT pg_read_all_stats to whoever should see them.';
 
 REVOKE ALL ON FUNCTION maintenance.activity() FROM public;
 GRANT EXECUTE ON FUNCTION maintenance.activity() TO claimdrift_platform;

@@ -93,7 +93,8 @@ AS $function$
         ARRAY[
             'alert', 'alert_judgment', 'alert_transition', 'api_token', 'audit_entry', 'claim',
             'drift_event', 'drift_measurement', 'drift_run', 'erasure_receipt', 'login_throttle',
-            'upload', 'upload_chunk', 'upload_error'
+            'upload', 'upload_chunk', 'upload_error',
+            'webhook_attempt', 'webhook_delivery', 'webhook_event', 'webhook_secret'
         ]
     ) AS written_by_functions (name)
     JOIN pg_catalog.pg_class AS c

@@ -114,6 +114,37 @@ AS $function$
     UNION ALL
 
     SELECT
+        'webhook_deliveries_pending',
+        '{}',
+        count(*)::double precision
+    FROM public.webhook_delivery AS d
+    WHERE d.status = 'pending'
+
+    UNION ALL
+
+    -- Those of a paused endpoint wait on purpose.
+    SELECT
+        'webhook_oldest_due_seconds',
+        '{}',
+        coalesce(extract(EPOCH FROM now() - min(d.next_attempt_at)), 0)::double precision
+    FROM public.webhook_delivery AS d
+    JOIN public.webhook_endpoint AS w
+        ON w.customer_id = d.customer_id AND w.id = d.endpoint_id AND w.status = 'active'
+    WHERE d.status = 'pending' AND d.next_attempt_at <= now()
+
+    UNION ALL
+
+    SELECT
+        'webhook_endpoints',
+        jsonb_build_object('status', s.status),
+        count(w.id)::double precision
+    FROM unnest(ARRAY['active', 'paused', 'disabled']) AS s (status)
+    LEFT JOIN public.webhook_endpoint AS w ON w.status = s.status
+    GROUP BY s.status
+
+    UNION ALL
+
+    SELECT
         'workers',
         '{}',
         count(*)::double precision
@@ -122,7 +153,7 @@ AS $function$
 $function$;
 
 COMMENT ON FUNCTION maintenance.metrics() IS
-'What /metrics shows of the database, over all customers and naming none: drift_runs requested within a day by status, drift_run_age_hours (of the active customer that waits longest for a completed run), live alerts by level and status, uploads_waiting, jobs by queue and status (waiting, running, failed), oldest_job_seconds (of those that are due), workers alive. Reads indexes and what is live, never claims.';
+'What /metrics shows of the database, over all customers and naming none: drift_runs requested within a day by status, drift_run_age_hours (of the active customer that waits longest for a completed run), live alerts by level and status, uploads_waiting, jobs by queue and status (waiting, running, failed), oldest_job_seconds (of those that are due), webhook_deliveries_pending, webhook_oldest_due_seconds (at active endpoints), webhook_endpoints by status, workers alive. Reads indexes and what is live, never claims.';
 
 REVOKE ALL ON FUNCTION maintenance.metrics() FROM public;
 GRANT EXECUTE ON FUNCTION maintenance.metrics() TO claimdrift_web, claimdrift_platform;

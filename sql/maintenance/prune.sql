@@ -82,11 +82,16 @@ BEGIN
     ) AS p;
     RETURN QUERY
     SELECT p.* FROM maintenance.prune_access(p_batch => p_batch) AS p;
+    RETURN QUERY
+    SELECT p.*
+    FROM maintenance.prune_webhooks(
+        p_before => clock_timestamp() - least(p_keep, interval '30 days'), p_batch => p_batch
+    ) AS p;
 END;
 $function$;
 
 COMMENT ON FUNCTION maintenance.prune(interval, int) IS
-'Deletes what is older than p_keep and needed by nothing: measurements of drift runs (never those of a customer''s newest applied day), finished jobs and their events (after 30 days already), tokens that expired 30 days ago, counts of attempts to sign in that are a day old. At most p_batch rows of each table per call: call it until all numbers are 0. Runs, events, alerts and audit entries stay. Safe beside running detection, for which it never waits. Raises PD030 (negative p_keep, p_batch below 1).';
+'Deletes what is older than p_keep and needed by nothing: measurements of drift runs (never those of a customer''s newest applied day), finished jobs and their events (after 30 days already), webhook events with their finished deliveries and attempts (after 30 days already), tokens that expired 30 days ago, counts of attempts to sign in that are a day old. At most p_batch rows of each table per call: call it until all numbers are 0. Runs, drift events, alerts and audit entries stay. Safe beside running detection, for which it never waits. Raises PD030 (negative p_keep, p_batch below 1).';
 
 REVOKE ALL ON FUNCTION maintenance.prune(interval, int) FROM public;
 GRANT EXECUTE ON FUNCTION maintenance.prune(interval, int) TO claimdrift_platform;

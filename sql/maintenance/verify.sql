@@ -21,6 +21,8 @@ AS $function$
         UNION ALL
         SELECT * FROM maintenance.check_waiting()
         UNION ALL
+        SELECT * FROM maintenance.check_deliveries()
+        UNION ALL
         SELECT * FROM maintenance.check_references()
         UNION ALL
         SELECT * FROM maintenance.check_tenancy()

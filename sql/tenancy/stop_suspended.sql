@@ -28,6 +28,15 @@ BEGIN
     SET status = 'cancelled'
     WHERE j.status = 'todo' AND (j.args ->> 'customer_id')::bigint = ANY(v_suspended);
 
+    PERFORM webhooks.cancel_waiting(
+        p_customer_id => w.customer_id,
+        p_endpoint_ids => array_agg(w.id ORDER BY w.id),
+        p_reason => v_error
+    )
+    FROM public.webhook_endpoint AS w
+    WHERE w.customer_id = ANY(v_suspended)
+    GROUP BY w.customer_id;
+
     -- What is locked is at its end, which nobody needs to wait for. A run that is being carried
     -- out isn't: it finds itself failed, and is rolled back.
     UPDATE public.drift_run AS r
@@ -58,7 +67,7 @@ END;
 $function$;
 
 COMMENT ON FUNCTION tenancy.stop_suspended(bigint[]) IS
-'Revokes the tokens and cancels the waiting jobs of those of the customers that are suspended, and ends their waiting runs and uploads as failed; called by trigger on customer.';
+'Revokes the tokens and cancels the waiting jobs of those of the customers that are suspended, ends their waiting runs and uploads as failed, and cancels their waiting deliveries; called by trigger on customer.';
 
 REVOKE ALL ON FUNCTION tenancy.stop_suspended(bigint[]) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.stop_suspended(bigint[]) TO claimdrift_platform;

@@ -141,6 +141,8 @@ def test_the_demo_finds_what_it_should_and_leaves_nothing_running(clone: Clone) 
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "✗" not in demo.stdout
     assert "not a row was added or changed" in demo.stdout
+    assert "all that happened was told, each of it once" in demo.stdout
+    assert re.search(r"demo-harbor-family +\W alert\.opened +\W 2 +\W 2 +\W 2 ", demo.stdout)
     assert not clone.server.is_running()
 
 

@@ -67,7 +67,7 @@ def wait_for_end(process: Process) -> str:
     """Return once a worker has ended as it should; what it logged."""
     _, logged = process.communicate()
     assert process.returncode == 0, logged
-    return logged.removeprefix("Launching a worker on all queues\n")
+    return logged.removeprefix("Working on detection, ingest, schedule, webhooks\n")
 
 
 def bury(process: Process, database: Database) -> None:

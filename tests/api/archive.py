@@ -8,6 +8,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from core.models.webhooks import EventType
 from tests.api.client import Office
 from tests.database import Database
 
@@ -63,6 +64,7 @@ class Archive(Office):
         self._add_drift()
         self._add_rules()
         self._add_alerts()
+        self._add_webhooks()
 
     def _insert(self, table: str, rows: list[dict[str, Any]]) -> list[int]:
         return insert(self.owner, table, [{"customer_id": self.customer_id, **row} for row in rows])
@@ -318,5 +320,65 @@ class Archive(Office):
                 }
                 for alert in alerts[:2]
                 for number, person in enumerate(self.people)
+            ],
+        )
+
+    def _add_webhooks(self) -> None:
+        # Events first: of later ones these endpoints would get deliveries by themselves.
+        types = EventType.values
+        events = self._insert(
+            "webhook_event",
+            [
+                {
+                    "type": types[number % len(types)],
+                    "payload": "{}",
+                    "message_id": f"msg {number} {NAMES[number % len(NAMES)]}",
+                    "dedup_key": str(number),
+                }
+                for number in range(16)
+            ],
+        )
+        endpoints = self._insert(
+            "webhook_endpoint",
+            [
+                {
+                    "url": f"https://{('A_', 'a-', 'b%25')[number % 3]}.example/{number}",
+                    "description": f"for {name}",
+                    "event_types": types[: number % 4],
+                    "status": ("active", "paused", "disabled")[number % 3],
+                }
+                for number, name in enumerate(NAMES)
+            ],
+        )
+        self.parents["webhook-endpoints"] = endpoints[0]
+        rows = []
+        for number in range(48):
+            status = ("pending", "delivered", "failed", "cancelled")[number * 7 // 3 % 4]
+            is_pending = status == "pending"
+            rows.append(
+                {
+                    "event_id": events[number % 16],
+                    "endpoint_id": endpoints[number // 16],
+                    "status": status,
+                    "next_attempt_at": MOMENT if is_pending else None,
+                    "finished_at": None if is_pending else MOMENT,
+                    "last_error": self._any("", f"It is {NAMES[number % len(NAMES)]}."),
+                    "created_at": MOMENT + timedelta(microseconds=number // 4),
+                }
+            )
+        deliveries = self._insert("webhook_delivery", rows)
+        self.parents["webhook-deliveries"] = deliveries[0]
+        self._insert(
+            "webhook_attempt",
+            [
+                {
+                    "delivery_id": deliveries[number % 9 // 8],
+                    "number": number + 1,
+                    "started_at": MOMENT + timedelta(microseconds=number // 4),
+                    "status_code": self._any(None, 200, 429, 503),
+                    "error": self._any("", "It answered 503."),
+                    "response": f"is {NAMES[number % len(NAMES)]}",
+                }
+                for number in range(36)
             ],
         )

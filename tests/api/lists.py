@@ -25,12 +25,16 @@ TABLES = {
     "drift-events/active": "drift_event",
     "alerts/history": "alert_transition",
     "alerts/judgments": "alert_judgment",
+    "webhook-endpoints/deliveries": "webhook_delivery",
+    "webhook-deliveries/attempts": "webhook_attempt",
 }
 PARENTS = {
     "uploads/errors": "upload_id",
     "drift-runs/measurements": "run_id",
     "alerts/history": "alert_id",
     "alerts/judgments": "alert_id",
+    "webhook-endpoints/deliveries": "endpoint_id",
+    "webhook-deliveries/attempts": "delivery_id",
 }
 # Counted for the request rather than read from a table: test_claims.py has it.
 COUNTED = "claims/payer-summary"
@@ -85,6 +89,9 @@ class Listing:
             newest = max(row["as_of"] for row in archive.rows("drift_run") if row["applied"])
             last = newest - timedelta(days=1)
             rows = [row for row in rows if row["current_end"] == last and not row["withdrawn"]]
+        if table == "webhook_delivery":
+            types = {event["id"]: event["type"] for event in archive.rows("webhook_event")}
+            rows = [row | {"event_type": types[row["event_id"]]} for row in rows]
         return rows
 
 

@@ -71,6 +71,7 @@ def some_ids(scene: Archive) -> dict[str, int]:
         "cpt-mappings": "cpt_mapping",
         "alert-rules": "alert_rule",
         "alerts": "alert",
+        "webhook-endpoints": "webhook_endpoint",
     }
     return own | {prefix: scene.rows(table)[0]["id"] for prefix, table in tables.items()}
 

@@ -1,5 +1,6 @@
 """What every error looks like, and what none may hold."""
 
+import re
 from typing import Any
 
 from api.errors import CODES
@@ -9,8 +10,10 @@ KEYS = {"type", "title", "status", "code", "detail", "request_id", "errors"}
 # Traces of what is behind the API.
 LEAKS = (
     b"Traceback", b"psycopg", b"django", b"SELECT ", b"INSERT ", b"UPDATE ", b"violates", b"LINE 1",
-    b"relation", b"constraint", b"DETAIL", b"public.", b"core.models", b"serializer", b".py",
+    b"relation", b"constraint", b"DETAIL", b"core.models", b"serializer", b".py",
 )  # fmt: skip
+# A table's name with its schema; not the end of a sentence.
+SCHEMA = re.compile(rb"public\.\w")
 
 
 def problem(answer: Answer, status: int, code: str, *, secret: str = "") -> dict[str, Any]:
@@ -40,5 +43,6 @@ def any_problem(answer: Answer, *, secret: str = "") -> dict[str, Any]:
     assert answer.status not in {429, 503} or int(answer.headers["retry-after"]) > 0
     assert answer.status != 405 or answer.headers["allow"]
     assert not [leak for leak in LEAKS if leak in answer.content], answer.content
+    assert not SCHEMA.search(answer.content), answer.content
     assert not secret or secret not in answer.content.decode()
     return body

@@ -122,6 +122,15 @@ def run(world: World) -> Row:
     return {"as_of": str(date(2001, 1, 1) + timedelta(next(_numbers)))}
 
 
+def endpoint(world: World) -> Row:
+    return {
+        "url": f"https://hooks.example/{next(_numbers)}",
+        "description": new(),
+        "event_types": ["alert.opened", "alert.resolved"],
+        "max_in_flight": 3,
+    }
+
+
 def upload(world: World) -> bytes:
     return (
         "claim_number,payer,cpt,submitted_date,decided_date,outcome\n"
@@ -307,6 +316,61 @@ OPERATIONS: Final[dict[str, Operation]] = {
         body=lambda world: {"verdict": "needs_followup", "note": new()},
         table="alert_judgment",
         by="user_id",
+    ),
+    "webhook_endpoints_list": LIST,
+    "webhook_endpoints_retrieve": Operation(target="webhook_endpoint"),
+    "webhook_endpoints_deliveries_list": Operation(target="webhook_endpoint"),
+    "webhook_endpoints_create": Operation(ADMIN, 201, body=endpoint, table="webhook_endpoint"),
+    "webhook_endpoints_partial_update": Operation(
+        ADMIN, target="webhook_endpoint", body=endpoint, table="webhook_endpoint"
+    ),
+    "webhook_endpoints_destroy": Operation(
+        ADMIN, 204, target="webhook_endpoint", table="webhook_endpoint"
+    ),
+    # Its effect is on what nobody is shown: test_webhooks.py looks there.
+    "webhook_endpoints_rotate_secret": Operation(
+        ADMIN,
+        target="webhook_endpoint",
+        body=lambda world: {"overlap_hours": 2},
+        table="webhook_endpoint",
+        leaves=lambda body: {},
+    ),
+    "webhook_endpoints_test": Operation(
+        ADMIN,
+        202,
+        target="webhook_endpoint",
+        table="webhook_delivery",
+        leaves=lambda body: {"status": "pending"},
+    ),
+    "webhook_endpoints_pause": Operation(
+        ADMIN,
+        target="webhook_endpoint",
+        table="webhook_endpoint",
+        leaves=lambda body: {"status": "paused"},
+    ),
+    "webhook_endpoints_resume": Operation(
+        ADMIN,
+        target="paused webhook_endpoint",
+        table="webhook_endpoint",
+        leaves=lambda body: {"status": "active"},
+    ),
+    "webhook_endpoints_recover": Operation(
+        ADMIN,
+        202,
+        target="webhook_endpoint",
+        body=lambda world: {"since": "2026-11-20T00:00:00Z"},
+        table="webhook_endpoint",
+        leaves=lambda body: {},
+    ),
+    "webhook_deliveries_list": LIST,
+    "webhook_deliveries_retrieve": Operation(target="webhook_delivery"),
+    "webhook_deliveries_attempts_list": Operation(target="webhook_delivery"),
+    "webhook_deliveries_replay_create": Operation(
+        ADMIN,
+        202,
+        target="webhook_delivery",
+        table="webhook_delivery",
+        leaves=lambda body: {"status": "pending"},
     ),
     "audit_list": LIST,
     "audit_retrieve": Operation(target="audit_entry"),

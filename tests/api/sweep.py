@@ -20,6 +20,7 @@ REFERENCES: Final = {
     "cpt_group__in": "cpt_group",
     "rule": "alert_rule",
     "run": "drift_run",
+    "endpoint": "webhook_endpoint",
     "user": "user",
     "actor": "user",
     "row_id": "alert_rule",
@@ -45,12 +46,14 @@ def values_of(name: str, schema: dict[str, Any], mine: World, other: World) -> l
         return [str(world.ids[REFERENCES[name]]) for world in (mine, other)] + [str(MISSING)]
     if "enum" in schema:
         return [str(value) for value in schema["enum"]]
+    if schema.get("type") == "integer" and not name.endswith(tuple(BOUNDS)):
+        return ["0"]
     if schema.get("type") == "boolean":
         return ["true", "false"]
     for ending, bound in BOUNDS.items():
         if name.endswith(ending):
             return [f"{bound}T00:00:00Z" if schema.get("format") == "date-time" else bound]
-    if words := re.match(r"\^\(([a-zA-Z_|]+)\)", schema.get("pattern", "")):
+    if words := re.match(r"\^\(([a-zA-Z_.|]+)\)", schema.get("pattern", "")):
         return [words[1].replace("|", ",")]
     if schema.get("type") == "string":
         # Codes are in capitals.

@@ -21,6 +21,7 @@ from tests.portfolio import Portfolio
 from tests.tenancy.access import member, token_of
 
 PASSWORD = "correct horse battery staple"  # noqa: S105
+SEALED = b"sealed with seven seals"
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 LOGIN = "/admin/login/"
 FAST = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
@@ -159,12 +160,29 @@ def test_every_list_opens(boss: Visitor, portfolio: Portfolio, url: str) -> None
 
 
 def fill(portfolio: Portfolio) -> None:
-    """One alert with all that leads to it, a token, a job."""
+    """One alert with all that leads to it and an endpoint that is told, a token, a job."""
+    endpoint_id = portfolio.worker.value(
+        "SELECT webhooks.create_endpoint(%s, 'https://example.com/', '', '{}', NULL, %s, 'key')",
+        portfolio.customer_id,
+        SEALED,
+    )
     portfolio.decide_period(date(2025, 10, 1), date(2026, 5, 18), per_day=3, rate=0.1)
     portfolio.decide_period(date(2026, 5, 18), date(2026, 6, 1), per_day=10, rate=0.9)
     portfolio.detect(date(2026, 6, 1))
     portfolio.acknowledge()
     portfolio.judge(portfolio.alert()["id"], portfolio.user(), "real")
+    delivery_id = portfolio.worker.value(
+        "SELECT webhooks.send_test(%s, %s)", portfolio.customer_id, endpoint_id
+    )
+    attempt = portfolio.worker.one(
+        "SELECT attempt FROM webhooks.begin_attempt(%s, %s)", portfolio.customer_id, delivery_id
+    )
+    portfolio.worker.execute(
+        "SELECT webhooks.finish_attempt(%s, %s, %s, 1, 200)",
+        portfolio.customer_id,
+        delivery_id,
+        attempt["attempt"],
+    )
     token_of(portfolio, member(portfolio))
     portfolio.worker.execute(
         "SELECT drift.queue_detection(p_customer_id => %s)", portfolio.customer_id
@@ -187,9 +205,11 @@ def test_every_row_opens_and_none_shows_a_secret(
         text = boss.client.get(url).content.decode()
         assert str(options.opts.verbose_name).lower() in text.lower(), url
         assert digest not in text
+        assert "ciphertext" not in text.lower()
+        assert SEALED.decode() not in text
         seen += 1
 
-    assert seen > 15
+    assert seen > 20
 
 
 def test_every_table_is_shown_or_left_out_on_purpose() -> None:

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.access import Need
-from api.errors import CODES, OURS, UNIQUE, Problem, problem_of
+from api.errors import CHECKS, CODES, OURS, UNIQUE, Problem, problem_of
 from api.urls import handler400, handler403, handler404, handler500
 from api.views import ContextView
 from core.context import platform_context
@@ -207,6 +207,12 @@ def test_every_unique_constraint_that_is_mapped_exists(owner: Database) -> None:
     }
 
     assert set(UNIQUE) <= names
+
+
+def test_every_check_that_is_mapped_exists(owner: Database) -> None:
+    names = {row[0] for row in owner.execute("SELECT conname FROM pg_constraint")}
+
+    assert set(CHECKS) <= names
 
 
 # Our own SQLSTATEs

@@ -286,6 +286,10 @@ SEARCHED: dict[str, list[str]] = {
     "alerts": ["payer.name", "cpt_group.name"],
     "alerts/history": ["note"],
     "alerts/judgments": ["note"],
+    "webhook-endpoints": ["url", "description"],
+    "webhook-endpoints/deliveries": ["event.message_id", "last_error"],
+    "webhook-deliveries": ["event.message_id", "last_error"],
+    "webhook-deliveries/attempts": ["error", "response"],
     "audit": ["table_name"],
 }
 
@@ -297,7 +301,7 @@ def searched(archive: Archive, row: Row, column: str) -> str:
     reference = row[f"{table}_id"]
     if reference is None:
         return ""
-    table = '"user"' if table == "user" else table
+    table = {"user": '"user"', "event": "webhook_event"}.get(table, table)
     return str(archive.owner.value(f"SELECT {name} FROM {table} WHERE id = %s", reference))
 
 

@@ -21,6 +21,7 @@ OUR_TEXTS = {
     ("audit_entry", "operation"),
     ("audit_entry", "table_name"),
     ("customer", "time_zone"),
+    ("webhook_endpoint", "event_types"),
 }
 # Other fields of bodies that name an object.
 IN_BODIES = {"payer", "cpt_group", "into"}

@@ -67,6 +67,11 @@ def a_member(scene: Archive) -> int:
     return int(next(r["id"] for r in scene.rows("membership") if r["user_id"] == user_id))
 
 
+def an_endpoint(scene: Archive) -> int:
+    count = scene.owner.value("SELECT count(*) FROM webhook_endpoint")
+    return new("webhook_endpoint", url=f"https://hooks.example/{count}")(scene)
+
+
 # Which object an operation is about, where it isn't the first one of its resource.
 OBJECTS: dict[str, Callable[[Archive], int]] = {
     "alerts_acknowledge_create": first("alert", status="open"),
@@ -83,6 +88,11 @@ OBJECTS: dict[str, Callable[[Archive], int]] = {
     "payers_partial_update": new("payer", name="to rename"),
     "tokens_destroy": own_token,
     "tokens_retrieve": own_token,
+    "webhook_endpoints_destroy": an_endpoint,
+    "webhook_endpoints_partial_update": an_endpoint,
+    "webhook_endpoints_recover": an_endpoint,
+    "webhook_endpoints_rotate_secret": an_endpoint,
+    "webhook_endpoints_test": an_endpoint,
 }
 TABLES = {
     "alert-rules": "alert_rule",
@@ -97,6 +107,8 @@ TABLES = {
     "payer-aliases": "payer_alias",
     "payers": "payer",
     "uploads": "upload",
+    "webhook-deliveries": "webhook_delivery",
+    "webhook-endpoints": "webhook_endpoint",
 }
 BODIES: dict[str, Callable[[Archive], dict[str, Any]]] = {
     "alert_rules_create": lambda scene: {"name": "New", "payer": scene.payers[0]},
@@ -121,6 +133,9 @@ BODIES: dict[str, Callable[[Archive], dict[str, Any]]] = {
     "payers_merge_create": lambda scene: {"into": scene.payers[0]},
     "payers_partial_update": lambda scene: {"name": "Renamed"},
     "tokens_create": lambda scene: {"name": "New", "scope": "read"},
+    "webhook_endpoints_create": lambda scene: {"url": "https://hooks.example/new"},
+    "webhook_endpoints_partial_update": lambda scene: {"description": "Renamed"},
+    "webhook_endpoints_recover": lambda scene: {"since": "2026-01-01T00:00:00Z"},
 }
 
 

@@ -80,8 +80,10 @@ class World(Office):
                 f"!{mark}",
                 user_id,
             )
+        self._subscribe()
         self._detect()
         self._handle_alert()
+        self._deliver()
         self._edit()
         self._stamp()
         self.owner.execute(
@@ -96,11 +98,44 @@ class World(Office):
             for table in (
                 "alert", "alert_rule", "api_token", "audit_entry", "claim", "cpt_group",
                 "cpt_mapping", "drift_event", "drift_run", "membership", "payer", "payer_alias",
-                "upload",
+                "upload", "webhook_delivery", "webhook_endpoint",
             )
         }  # fmt: skip
         self.ids["customer"] = self.customer_id
         self.ids["user"] = self.people["admin"]
+
+    def _subscribe(self) -> None:
+        """Have two endpoints told what happens from now on."""
+        for number in (1, 2):
+            self._endpoint(f"https://{self.mark}.example/{number}", description=self.mark)
+
+    def _endpoint(self, url: str, **columns: Any) -> int:
+        customer_id = self.customer_id
+        endpoint_id = self.insert("webhook_endpoint", customer_id=customer_id, url=url, **columns)
+        self.insert(
+            "webhook_secret",
+            customer_id=customer_id,
+            endpoint_id=endpoint_id,
+            ciphertext=self.mark.encode(),
+            key_id=self.mark,
+        )
+        return endpoint_id
+
+    def _deliver(self) -> None:
+        """Two attempts at the first delivery."""
+        delivery_id = self.owner.value(
+            "SELECT min(id) FROM webhook_delivery WHERE customer_id = %s", self.customer_id
+        )
+        for number in (1, 2):
+            self.insert(
+                "webhook_attempt",
+                customer_id=self.customer_id,
+                delivery_id=delivery_id,
+                number=number,
+                started_at=AS_OF,
+                error=self.mark,
+                response=self.mark,
+            )
 
     def _detect(self) -> None:
         for payer, group in (
@@ -167,6 +202,12 @@ class World(Office):
             ),
             "alert_transition": "note = note || mark",
             "api_token": "name = mark, prefix = mark",
+            "webhook_endpoint": "status_reason = mark",
+            "webhook_event": (
+                "message_id = left(mark || message_id, 40), dedup_key = mark || dedup_key,"
+                " payload = payload || jsonb_build_object('m', mark)"
+            ),
+            "webhook_delivery": "last_error = mark",
             # The last: what is above has left entries.
             "audit_entry": (
                 "actor_id = actor, changes = changes || jsonb_build_object('m', jsonb_build_array("
@@ -233,6 +274,10 @@ class World(Office):
                 return self.insert(kind, user_id=self.user(), **own)
             case "api_token":
                 return self.insert_token(self.people["admin"] if user_id is None else user_id)
+            case "webhook_endpoint" | "paused webhook_endpoint":
+                return self._another_endpoint("paused" if kind != "webhook_endpoint" else "active")
+            case "webhook_delivery":
+                return self._another_delivery(name)
             case "open alert":
                 return self._another_alert(status="open")
             case "resolved alert":
@@ -244,6 +289,41 @@ class World(Office):
 
     def _another_alert(self, **columns: Any) -> int:
         return self.clone("alert", self.alert_id, payer_id=self.fresh("payer"), **columns)
+
+    def _another_endpoint(self, status: str) -> int:
+        # A customer may have 50.
+        for (endpoint_id,) in self.owner.execute(
+            "SELECT id FROM webhook_endpoint WHERE customer_id = %s AND description = 'another'"
+            " ORDER BY id DESC OFFSET 20",
+            self.customer_id,
+        ):
+            self.owner.execute(
+                "SELECT webhooks.delete_endpoint(p_customer_id => %s, p_endpoint_id => %s)",
+                self.customer_id,
+                endpoint_id,
+            )
+        url = f"https://{self.mark}.example/another/{next(_numbers)}"
+        return self._endpoint(url, description="another", status=status)
+
+    def _another_delivery(self, name: str) -> int:
+        own = {"customer_id": self.customer_id}
+        event_id = self.insert(
+            "webhook_event",
+            type="webhook.test",
+            payload=f'{{"m": "{self.mark}"}}',
+            message_id=name[-40:],
+            dedup_key=name,
+            **own,
+        )
+        return self.insert(
+            "webhook_delivery",
+            event_id=event_id,
+            endpoint_id=self.ids["webhook_endpoint"],
+            status="failed",
+            next_attempt_at=None,
+            finished_at=AS_OF,
+            **own,
+        )
 
     # Answers
 

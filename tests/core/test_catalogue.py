@@ -249,7 +249,10 @@ RULES = [
                 ('upload', 'uploaded_by_id'),
                 ('audit_entry', 'row_id'),  -- of any table, and of rows that are gone
                 ('audit_entry', 'actor_id'),
-                ('drift_measurement', 'frozen_alert_id')
+                ('drift_measurement', 'frozen_alert_id'),
+                ('webhook_delivery', 'job_id'),  -- procrastinate's, who may delete it
+                ('webhook_event', 'message_id'),
+                ('webhook_secret', 'key_id')
             )
             AND NOT EXISTS (
                 SELECT FROM pg_constraint AS c

@@ -1,10 +1,7 @@
 """The schedule, and what it is made of; what each other job does is tested with its function."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import date
 
-from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app
 
 from core import functions, tasks
@@ -22,6 +19,7 @@ def test_the_schedule() -> None:
     assert schedule == {
         "core.tasks.queue_nightly": "*/10 * * * *",
         "core.tasks.prune": "30 3 * * *",
+        "core.tasks.requeue_deliveries": "* * * * *",
         "core.tasks.retry_stalled": "* * * * *",
     }
 
@@ -39,9 +37,7 @@ def test_retention_goes_on_until_nothing_is_left(owner: Database) -> None:
     assert functions.maintenance_prune() == 0
 
 
-def test_what_kills_every_worker_ends_as_failed(
-    portfolio: Portfolio, owner: Database, database_url: Callable[[str], str]
-) -> None:
+def test_what_kills_every_worker_ends_as_failed(portfolio: Portfolio, owner: Database) -> None:
     owner.execute("DELETE FROM procrastinate_jobs WHERE status = 'doing'")
     upload_id = receive(portfolio, b"content")
     functions.drift_request_run(customer_id=portfolio.customer_id, as_of=date(2026, 6, 1))
@@ -49,17 +45,7 @@ def test_what_kills_every_worker_ends_as_failed(
     for lock in (f"upload:{upload_id}", f"run:{run['id']}"):
         owner.execute(DYING, MAX_ATTEMPTS - 1, lock)
 
-    async def reap() -> None:
-        connector = PsycopgConnector(conninfo=database_url("claimdrift_worker"))
-        worker_app = app.with_connector(connector)
-        async with worker_app.open_async():
-            # Another test's worker may have left the schedule's own waiting.
-            await worker_app.configure_task(
-                "core.tasks.retry_stalled", queue="reap", queueing_lock="reap"
-            ).defer_async(timestamp=0)
-            await worker_app.run_worker_async(queues=["reap"], wait=False, listen_notify=False)
-
-    asyncio.run(reap())
+    tasks.retry_stalled(timestamp=0)
 
     error = "The worker died 5 times while it was at it."
     [run] = portfolio.rows("drift_run")

@@ -32,6 +32,14 @@ FURTHER_ROWS = """
     INSERT INTO alert_judgment (customer_id, alert_id, user_id, verdict)
         SELECT {c}, a.id, u.id, 'real' FROM alert AS a, "user" AS u
         WHERE a.customer_id = {c} AND u.email = 'erase-{c}@example.org';
+    SELECT webhooks.create_endpoint({c}, 'https://example.org', '', NULL, NULL, 'secret', 'key');
+    INSERT INTO webhook_event (customer_id, type, payload, message_id, dedup_key)
+        VALUES ({c}, 'webhook.test', '{{}}', 'msg_' || {c}, 'erase');
+    INSERT INTO webhook_delivery (customer_id, event_id, endpoint_id, attempts)
+        SELECT {c}, e.id, w.id, 1 FROM webhook_event AS e, webhook_endpoint AS w
+        WHERE e.customer_id = {c} AND e.dedup_key = 'erase' AND w.customer_id = {c};
+    INSERT INTO webhook_attempt (customer_id, delivery_id, number, started_at)
+        SELECT {c}, d.id, 1, now() FROM webhook_delivery AS d WHERE d.customer_id = {c};
 """
 
 
@@ -91,6 +99,8 @@ def test_all_of_one_customer_goes_and_nothing_of_another(owner: Database, worker
 
     # Erasing settings, rules and the like writes to the trail, which goes as well.
     assert result.pop("audit_entry")[0] >= counts.pop("audit_entry")
+    # That its upload ended, as it was suspended, is an event.
+    assert result.pop("webhook_event") == (counts.pop("webhook_event") + 1, True)
     assert result.pop("customer") == (1, True)
     # Gone already, as the customer was suspended.
     assert (counts.pop("api_token"), counts.pop("upload_chunk")) == (1, 1)

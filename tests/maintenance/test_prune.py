@@ -16,6 +16,10 @@ NOTHING = {
     "procrastinate_jobs": 0,
     "api_token": 0,
     "login_throttle": 0,
+    "webhook_secret": 0,
+    "webhook_attempt": 0,
+    "webhook_delivery": 0,
+    "webhook_event": 0,
 }
 
 
@@ -24,7 +28,7 @@ def prune(database: Database, keep: str = "400 days", batch: int = 50_000) -> di
 
 
 def prune_all(database: Database) -> None:
-    while prune(database) != NOTHING:
+    while any(prune(database).values()):
         pass
 
 

@@ -82,6 +82,13 @@ def scene(owner: Database, worker: Database) -> Scene:
         worker.execute("SELECT ingest.add_chunk(%s, %s, 0, %s)", customer_id, ids[name], content)
         worker.execute("SELECT ingest.queue_upload(%s, %s)", customer_id, ids[name])
     worker.execute("SELECT ingest.fail_upload(%s, %s, 'No.')", customer_id, ids["upload_failed"])
+    ids["endpoint"] = worker.value(
+        "SELECT webhooks.create_endpoint(%s, 'https://example.com/', '', '{}', 10, 'x', 'key')",
+        customer_id,
+    )
+    ids["delivery"] = worker.value(
+        "SELECT webhooks.send_test(%s, %s)", customer_id, ids["endpoint"]
+    )
     ids["claim"] = portfolio.rows("claim")[0]["id"]
     ids["payer"] = portfolio.payer("Aetna")
     ids["upload"] = portfolio.upload_id
@@ -302,6 +309,22 @@ BREACHES = [
         "INSERT INTO upload_chunk (customer_id, upload_id, number, content)"
         " VALUES ({customer}, {upload_failed}, 0, ''), ({customer}, {upload_failed}, 1, '')",
         "upload_failed",
+    ),
+    Breach(
+        "delivery_forgotten",
+        "UPDATE webhook_delivery SET job_id = NULL, next_attempt_at = now() - interval '11 min'"
+        " WHERE id = {delivery}",
+        "delivery",
+    ),
+    Breach(
+        "delivery_attempts",
+        "UPDATE webhook_delivery SET attempts = 1 WHERE id = {delivery}",
+        "delivery",
+    ),
+    Breach(
+        "endpoint_secret",
+        "DELETE FROM webhook_secret WHERE endpoint_id = {endpoint}",
+        "endpoint",
     ),
     Breach(
         "customer_unknown",

@@ -12,6 +12,7 @@ from tests.database import Database
 from tests.ingest.loading import load, row
 from tests.ingest.receiving import activate, announce, as_file, receive, suspend, upload
 from tests.portfolio import Portfolio
+from tests.webhooks.dispatch import Dispatch
 
 DAY = date(2026, 6, 1)
 SUSPENDED = ("failed", "the customer was suspended")
@@ -62,6 +63,66 @@ def test_waiting_runs_and_uploads_fail_and_their_jobs_are_cancelled(
     assert verified(portfolio) == []
     assert {table: spared.rows(table) for table in before} == before
     assert {status for _, status in jobs(spared)} == {"todo"}
+
+
+def test_deliveries_that_wait_are_cancelled_and_those_under_way_end_by_themselves(
+    portfolio: Portfolio, owner: Database, worker: Database
+) -> None:
+    dispatch, spared = Dispatch(portfolio), Dispatch(Portfolio(owner, worker))
+    waiting, retried, under_way, delivered = dispatch.deliveries(4)
+    dispatch.attempt(retried, 404)
+    dispatch.attempt(delivered)
+    number = dispatch.start(under_way)
+    spared.deliveries(2)
+    before = spared.snapshot(), spared.jobs()
+
+    suspend(portfolio)
+
+    for delivery_id in (waiting, retried):
+        delivery = dispatch.delivery(delivery_id)
+        assert (delivery["status"], delivery["last_error"]) == ("cancelled", SUSPENDED[1])
+        assert delivery["job_id"] is delivery["next_attempt_at"] is None
+    assert dispatch.delivery(delivered)["status"] == "delivered"
+    assert dispatch.finish(under_way, number, 404) == "cancelled"
+    assert dispatch.endpoint(dispatch.delivery(waiting)["endpoint_id"])["status"] == "active"
+    assert (spared.snapshot(), spared.jobs()) == before
+
+
+def test_once_it_is_active_again_what_was_cancelled_can_be_sent(portfolio: Portfolio) -> None:
+    dispatch = Dispatch(portfolio)
+    [delivery_id] = dispatch.deliveries()
+    endpoint_id = dispatch.delivery(delivery_id)["endpoint_id"]
+    suspend(portfolio)
+    missed = dispatch.publish()
+    activate(portfolio)
+    # What the suspension ended is told, and so is this.
+    dispatch.publish()
+
+    dispatch.recover(endpoint_id)
+
+    told = {dispatch.delivery(d)["event_id"] for d in dispatch.ids_of(endpoint_id)}
+    assert missed in told
+    assert told == {event["id"] for event in dispatch.events()}
+    assert set(dispatch.statuses(endpoint_id)) == {"pending"}
+
+
+def test_it_does_not_wait_for_an_attempt_that_is_being_finished(
+    portfolio: Portfolio, worker: Database, database_url: DatabaseUrl
+) -> None:
+    dispatch = Dispatch(portfolio)
+    [delivery_id] = dispatch.deliveries()
+    number = dispatch.start(delivery_id)
+    with open_connections(database_url, 1) as [finishing]:
+        finishing.execute("BEGIN")
+        dispatch.finish(delivery_id, number, database=finishing)
+        worker.execute("SET lock_timeout = '1ms'")
+        try:
+            suspend(portfolio)
+        finally:
+            worker.execute("RESET lock_timeout")
+        finishing.execute("COMMIT")
+
+    assert dispatch.delivery(delivery_id)["status"] == "delivered"
 
 
 def test_what_is_finished_stays(portfolio: Portfolio) -> None:

@@ -1,28 +1,27 @@
-"""manage.py demo: the main job from nothing to alerts, twice, checking every expectation."""
+"""manage.py demo: the main job from nothing to webhooks, twice, checking every expectation."""
 
-import math
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import psycopg2
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from rich.console import Console
-from rich.table import Table
 
-from core import demo
+from core import demo, demo_webhooks
+from core.demo_report import Report
 from core.embedded import EmbeddedServer
-from core.functions import drift_explain
+from core.functions import webhooks_pause
 from core.models import (
     Alert,
     AlertTransition,
@@ -35,6 +34,7 @@ from core.models import (
     Payer,
     PayerAlias,
     Upload,
+    WebhookEndpoint,
 )
 
 CONNECTIONS = 8
@@ -45,6 +45,7 @@ NEXT_STEPS = """
   make psql                 then, for example:
     SELECT * FROM alert WHERE customer_id = CUSTOMER;
     SELECT * FROM drift.measure(p_customer_id => CUSTOMER, p_as_of => current_date);
+    SELECT * FROM webhook_attempt WHERE customer_id = CUSTOMER;
     SELECT * FROM maintenance.verify();
   Your own claims:
     .venv/bin/python manage.py customer add my-practice --name "My Practice"
@@ -55,7 +56,8 @@ NEXT_STEPS = """
 class Command(BaseCommand):
     help = (
         "Loads two demo practices on the embedded server, detects drift with 8 connections at "
-        "once, shows what was found and why, and does it all again to show nothing is doubled."
+        "once, shows what was found and why, has a worker tell a receiver of webhooks, and does "
+        "it all again to show nothing is doubled."
     )
     requires_system_checks = []
 
@@ -66,23 +68,28 @@ class Command(BaseCommand):
                 "The demo erases and makes customers of its own, so it runs on the embedded "
                 "server only: unset DATABASE_URL."
             )
+        # Else the worker and the server would stay.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         started = server.start()
         try:
             Demonstration(server).run()
+        except KeyboardInterrupt:
+            raise CommandError("The demo was interrupted.", returncode=130) from None
         finally:
             connection.close()
             if started:
                 server.stop()
 
 
-class Demonstration:
-    """One run of the demo; `failures` collects the expectations that did not hold."""
+class Demonstration(Report):
+    """One run of the demo."""
 
     def __init__(self, server: EmbeddedServer) -> None:
+        super().__init__()
         self.server = server
-        self.console = Console(width=None if sys.stdout.isatty() else 110)
-        self.failures: list[str] = []
         self.as_of: dict[str, date] = {}
+        self.receiver = demo_webhooks.Receiver()
 
     def run(self) -> None:
         began = time.monotonic()
@@ -90,7 +97,9 @@ class Demonstration:
         self.manage("migrate", "--verbosity=0")
         self.erase_former()
         customers = [self.add(practice) for practice in demo.PRACTICES]
-        with tempfile.TemporaryDirectory() as directory:
+        with self.receiver, tempfile.TemporaryDirectory() as directory:
+            for customer in customers:
+                self.receiver.subscribe(customer)
             files = {
                 practice.slug: demo.write_file(practice, self.as_of[practice.slug], Path(directory))
                 for practice in demo.PRACTICES
@@ -98,10 +107,10 @@ class Demonstration:
             self.ingest(files)
             self.show_loaded(customers)
             self.detect(customers)
-            self.show_found(customers)
+            self.show_found(customers, CONNECTIONS)
             for practice, customer in zip(demo.PRACTICES, customers, strict=True):
                 self.check_alerts(practice, customer)
-            self.again(customers, files)
+            self.deliver(customers, files)
         self.console.print(f"\n{time.monotonic() - began:.0f} s in all.")
         if self.failures:
             raise CommandError("Expectations that did not hold: " + "; ".join(self.failures))
@@ -178,16 +187,43 @@ class Demonstration:
         with ThreadPoolExecutor(max_workers=CONNECTIONS * len(customers)) as pool:
             list(pool.map(race, [c for _ in range(CONNECTIONS) for c in customers]))
         for customer in customers:
-            runs = DriftRun.objects.filter(customer=customer, status="completed").count()
+            # The worker has runs of its own.
+            runs = DriftRun.objects.filter(
+                customer=customer, status="completed", trigger="manual"
+            ).count()
             self.expect(
                 f"all {CONNECTIONS} racing runs of {customer.slug} succeeded",
                 runs % CONNECTIONS == 0 and runs > 0,
             )
 
-    def again(self, customers: Sequence[Customer], files: dict[str, Path]) -> None:
+    def deliver(self, customers: Sequence[Customer], files: dict[str, Path]) -> None:
+        """Have a real worker deliver all that happened; then once more, beside it."""
+        try:
+            with demo_webhooks.working() as worker:
+                worker.wait_until_idle(customers)
+                self.show_delivered(customers, self.receiver)
+                for customer in customers:
+                    self.check_delivered(customer)
+                self.again(customers, files, worker)
+                # Nobody listens there any more: with `make run`, say, it would fail for days.
+                for endpoint in WebhookEndpoint.objects.filter(customer__in=customers):
+                    webhooks_pause(customer_id=endpoint.customer_id, endpoint_id=endpoint.pk)
+                code = worker.stop()
+        except demo_webhooks.WorkerFailed as error:
+            raise CommandError(str(error)) from error
+        self.expect("the worker ended when it was told to", code == 0)
+
+    def again(
+        self,
+        customers: Sequence[Customer],
+        files: dict[str, Path],
+        worker: demo_webhooks.Worker,
+    ) -> None:
         """Do it all once more; nothing may change but the log of runs."""
         self.console.print("\n[bold]The same files and the same 8 connections again[/bold]")
         before = self.contents(customers)
+        told = len(self.receiver.received)
+        runs = DriftRun.objects.filter(customer__in=customers).count()
         reports = self.ingest(files)
         self.expect(
             "the files were recognised and not loaded twice",
@@ -195,6 +231,15 @@ class Demonstration:
         )
         self.detect(customers)
         self.expect("not a row was added or changed", self.contents(customers) == before)
+        worker.wait_until_idle(customers)
+        new = [received.event["type"] for received in self.receiver.received[told:]]
+        runs = DriftRun.objects.filter(customer__in=customers).count() - runs
+        self.expect(
+            "nothing was told again; what is new are the runs",
+            new == ["drift_run.completed"] * runs,
+        )
+        for customer in customers:
+            self.check_delivered(customer)
 
     def contents(self, customers: Sequence[Customer]) -> dict[str, list[Any]]:
         return {
@@ -204,89 +249,17 @@ class Demonstration:
             for model in REPEATED
         }
 
-    # What is printed and checked.
-
-    def expect(self, what: str, holds: bool) -> None:
-        self.console.print(f"  {'[green]✓[/green]' if holds else '[red]✗[/red]'} {what}")
-        if not holds:
-            self.failures.append(what)
-
-    def table(self, title: str, columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
-        table = Table(title=title, title_justify="left", title_style="bold")
-        for column in columns:
-            table.add_column(column)
-        for row in rows:
-            table.add_row(*map(str, row))
-        self.console.print(table)
-
-    def show_loaded(self, customers: Sequence[Customer]) -> None:
-        self.table(
-            "Loaded through manage.py ingest",
-            ("customer", "rows", "inserted", "updated", "stale", "rejected", "never stored"),
-            (
-                (c.slug, u.rows_total, u.rows_inserted, u.rows_updated, u.rows_stale,
-                 u.rows_rejected, ", ".join(u.patient_columns))
-                for c in customers
-                for u in Upload.objects.filter(customer=c)
-            ),
-        )  # fmt: skip
-
-    def show_found(self, customers: Sequence[Customer]) -> None:
-        runs = [DriftRun.objects.filter(customer=c).earliest("id") for c in customers]
-        self.table(
-            f"Measured, by {CONNECTIONS} connections at once",
-            ("customer", "as of", "baseline", "measured", "too few claims", "drifted"),
-            (
-                (c.slug, r.as_of, f"{r.parameters['baseline_start']} to "
-                 f"{r.parameters['baseline_end']}", r.groups_measured, r.groups_insufficient,
-                 r.events_found)
-                for c, r in zip(customers, runs, strict=True)
-            ),
-        )  # fmt: skip
-        events = DriftEvent.objects.filter(customer__in=customers).select_related(
-            "payer", "cpt_group"
+    def check_delivered(self, customer: Customer) -> None:
+        received = self.receiver.of(customer)
+        self.expect(
+            f"{customer.name}: all that happened was told, each of it once",
+            sorted(r.subject for r in received) == sorted(demo_webhooks.to_be_told(customer))
+            and len({r.message_id for r in received}) == len(received),
         )
-        self.table(
-            "Drifted, and why",
-            ("payer, group", "metric", "before", "now", "in days", "claims", "q", "severity"),
-            (
-                (f"{e.payer.name}, {e.cpt_group.name if e.cpt_group else 'all'}", e.metric,
-                 value(e.metric, e.baseline_value), value(e.metric, e.current_value),
-                 e.window_days, f"{e.current_n} v {e.baseline_n}",
-                 "-" if e.q_value is None else f"{e.q_value:.1e}", f"{e.severity:.2f}")
-                for e in events.order_by("customer_id", "q_value")
-            ),
-        )  # fmt: skip
-        alerts = Alert.objects.filter(customer__in=customers).select_related(
-            "customer", "payer", "cpt_group", "rule"
+        self.expect(
+            f"{customer.name}: every signature was right",
+            all(r.verified for r in received),
         )
-        self.table(
-            "Alerts",
-            ("customer", "payer, group", "metric", "direction", "level", "status", "rule"),
-            (
-                (a.customer.slug, f"{a.payer.name}, {a.cpt_group.name if a.cpt_group else 'all'}",
-                 a.metric, a.direction, a.level, a.status, a.rule.name)
-                for a in alerts.order_by("id")
-            ),
-        )  # fmt: skip
-        for event in events.order_by("customer_id", "q_value"):
-            raised = alerts.filter(
-                customer=event.customer_id, payer=event.payer_id, cpt_group=event.cpt_group_id,
-                metric=event.metric, direction=event.direction,
-            ).exists()  # fmt: skip
-            self.console.print(
-                f"  {sentence(event)} "
-                + ("Hence the alert." if raised else "Better, so no rule asks for an alert.")
-            )
-        alert = alerts.earliest("id")
-        self.console.print("\nIn full, from drift.explain:")
-        for line in drift_explain(
-            customer_id=alert.customer_id,
-            as_of=alert.opened_as_of,
-            payer_id=alert.payer_id,
-            cpt_group_id=alert.cpt_group_id,
-        ):
-            self.console.print(f"  {line}", highlight=False)
 
     def check_alerts(self, practice: demo.Practice, customer: Customer) -> None:
         alerts = Alert.objects.filter(customer=customer).select_related("payer", "cpt_group")
@@ -306,24 +279,5 @@ class Demonstration:
         self.console.print(NEXT_STEPS.replace("CUSTOMER", str(customer.pk)), highlight=False)
 
 
-def value(metric: str, number: float | None) -> str:
-    """A rate as per cent, decision days as days."""
-    if number is None:
-        return "-"
-    return f"{number:.1%}" if metric == "DENIAL_RATE" else f"{number:g} days"
-
-
-def sentence(event: DriftEvent) -> str:
-    """What happened, for a billing manager."""
-    group = event.cpt_group.name if event.cpt_group else "all procedures"
-    now, before = (value(event.metric, v) for v in (event.current_value, event.baseline_value))
-    what = (
-        f"denied {now} of its {group} claims"
-        if event.metric == "DENIAL_RATE"
-        else f"took {now} (median) to decide {group} claims"
-    )
-    odds = 1 / max(event.p_value or 1, 1e-9)
-    return (
-        f"In the last {event.window_days} days {event.payer.name} {what}, in the half year before "
-        f"{before}; by chance that happens less than once in {10 ** int(math.log10(odds)):,} times."
-    )
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

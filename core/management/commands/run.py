@@ -1,5 +1,6 @@
 """manage.py run: the API and a worker with the demo's data, to try things out."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -55,6 +56,8 @@ class Command(BaseCommand):
                     welcome = WELCOME
                     for word, value in words.items():
                         welcome = welcome.replace(word, value)
+                    # To try webhooks out with a receiver on this machine.
+                    os.environ.setdefault("CLAIMDRIFT_WEBHOOK_ALLOW_LOOPBACK", "true")
                     serve(self, listener, worker=True, welcome=welcome)
                 finally:
                     connection.close()

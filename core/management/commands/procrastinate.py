@@ -1,0 +1,23 @@
+"""procrastinate's own command, whose `worker` also delivers webhooks."""
+
+import asyncio
+from typing import Any
+
+from procrastinate import cli
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.management.commands.procrastinate import (
+    Command as ProcrastinateCommand,
+)
+
+from core.working import connector, work
+
+
+class Command(ProcrastinateCommand):
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["command"] != "worker":
+            super().handle(*args, **options)
+            return
+        options = {k: v for k, v in options.items() if k not in self._django_options}
+        options |= {"app": app, "func": work}
+        with app.replace_connector(connector()):
+            asyncio.run(cli.execute_command(options))
