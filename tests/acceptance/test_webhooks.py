@@ -33,7 +33,7 @@ from tests.portfolio import Portfolio
 from tests.webhooks.receiver import Receiver, hangs_after
 
 IN_FLIGHT = 10
-QUIET = {"Working on detection, ingest, schedule, webhooks\n"}
+QUIET = {""}
 
 
 @pytest.fixture(scope="module", autouse=True)
