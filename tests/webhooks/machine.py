@@ -52,7 +52,11 @@ class Webhooks(RuleBasedStateMachine):
 
     def take_new(self) -> None:
         """Events that were added, with a delivery to each endpoint that isn't disabled."""
-        new = {event["id"] for event in self.dispatch.events()} - self.model.events
+        new = {
+            event["id"]: event["payload"]["data"].get("endpoint_id")
+            for event in self.dispatch.events()
+            if event["id"] not in self.model.events
+        }
         self.model.events |= new
         found = self.take_deliveries()
         assert sorted((d.event_id, d.endpoint_id) for d in found) == sorted(
@@ -296,8 +300,7 @@ class Webhooks(RuleBasedStateMachine):
             and delivery.due is not None
             and delivery.due <= now
         ]
-        room = self.model.endpoints[endpoint_id].capacity(now) - self.model.under_way(endpoint_id)
-        assert len(having & set(due)) >= min(len(due), room)
+        assert len(having & set(due)) >= min(len(due), self.model.room(endpoint_id, now))
 
     # What always holds
 

@@ -68,7 +68,8 @@ class Delivery:
 class Model:
     endpoints: dict[int, Endpoint] = field(default_factory=dict)
     deliveries: dict[int, Delivery] = field(default_factory=dict)
-    events: set[int] = field(default_factory=set)
+    # Each with the endpoint whose end it tells of, if it does.
+    events: dict[int, int | None] = field(default_factory=dict)
 
     def under_way(self, endpoint_id: int | None = None) -> int:
         return sum(
@@ -174,11 +175,20 @@ class Model:
         ]
 
     def missed(self, endpoint_id: int) -> set[int]:
-        return self.events - {
+        """Without its own end, which is over when it could be told of it."""
+        others = {event_id for event_id, ended in self.events.items() if ended != endpoint_id}
+        return others - {
             delivery.event_id
             for delivery in self.deliveries.values()
             if delivery.endpoint_id == endpoint_id
         }
+
+    def room(self, endpoint_id: int, now: datetime) -> int:
+        """How many more attempts at an endpoint may be queued; one where only others are many."""
+        return min(
+            self.endpoints[endpoint_id].capacity(now) - self.under_way(endpoint_id),
+            max(CUSTOMER_CAPACITY - self.under_way(), 1),
+        )
 
     def sweep(self, now: datetime) -> None:
         for delivery in self.deliveries.values():
