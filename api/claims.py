@@ -29,15 +29,16 @@ class ClaimSerializer(StrictModelSerializer):
     class Meta:
         model = Claim
         fields = (
-            "id", "customer", "claim_number", "line_number", "payer", "payer_name", "cpt",
-            "cpt_group", "cpt_group_name", "submitted_date", "decided_date", "outcome",
+            "id", "customer", "source", "claim_number", "line_number", "payer", "payer_name",
+            "cpt", "cpt_group", "cpt_group_name", "submitted_date", "decided_date", "outcome",
             "first_decided_date", "first_outcome", "billed_amount", "allowed_amount",
             "paid_amount", "denial_code", "upload",
         )  # fmt: skip
         read_only_fields = fields
 
     descriptions = {
-        "claim_number": "The claim's number in the billing system.",
+        "source": "The billing system that numbered it; empty where there is only one.",
+        "claim_number": "The claim's number in that system.",
         "line_number": "The line's number within the claim.",
         "cpt": "The CPT or HCPCS code.",
         "cpt_group": "The id of the group of procedures that the code belongs to.",
@@ -56,6 +57,7 @@ class ClaimSerializer(StrictModelSerializer):
     example = {
         "id": 4711,
         "customer": 1,
+        "source": "",
         "claim_number": "A-1002",
         "line_number": 1,
         "payer": 7,
@@ -81,6 +83,7 @@ class ClaimFilterSet(filters.FilterSet):
     payer__in = filters.IdListFilter(field_name="payer_id", label="Decided by any of these payers.")
     cpt_group = filters.IdFilter(field_name="cpt_group_id", label="In this group (id).")
     cpt_group__in = filters.IdListFilter(field_name="cpt_group_id", label="In any of these groups.")
+    source = filters.TextFilter(label="Numbered by this billing system.")
     cpt = filters.TextFilter(label="With this CPT or HCPCS code.")
     outcome = filters.ChoiceFilter(
         choices=Claim.Outcome.choices, label="With this latest decision."

@@ -68,6 +68,7 @@ PARAMETER_EXAMPLES: Final[dict[str, Any]] = {
     "payer__in": "7,9",
     "cpt_group": 5,
     "cpt_group__in": "5,6",
+    "source": "athena",
     "cpt": "99213",
     "denial_code": "CO-50",
     "run": 40,

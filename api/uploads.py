@@ -21,11 +21,12 @@ from api.access import Need
 from api.errors import PayloadTooLarge
 from api.fields import StrictModelSerializer, StrictSerializer
 from api.views import ListRetrieve
-from core.functions import ingest_add_chunk, ingest_queue_upload, ingest_receive_upload
+from core.functions import ingest_add_chunk, ingest_queue_upload, ingest_receive_upload_v2
 from core.models import Upload, UploadError
 
 CHUNK_BYTES = 1 << 20
 FLAGS = ("strict", "correct", "force")
+MAX_SOURCE_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class CsvParser(BaseParser):
             spooled.file.close()
             raise ParseError("The body ended early.")
         flags = {name: request.query_params.get(name, "false") for name in FLAGS}
-        return {"file": spooled, **flags}
+        return {"file": spooled, "source": request.query_params.get("source", ""), **flags}
 
 
 class FormParser(MultiPartParser):
@@ -89,18 +90,20 @@ class FormParser(MultiPartParser):
     ) -> Any:
         check_length(parser_context["request"])
         parsed = super().parse(stream, media_type, parser_context)
-        unknown = {*parsed.data, *parsed.files} - {"file", *FLAGS}
+        unknown = {*parsed.data, *parsed.files} - {"file", "source", *FLAGS}
         if unknown:
             raise ValidationError(
                 dict.fromkeys(
-                    unknown, "There is no such field; there are file, strict, correct and force."
+                    unknown,
+                    "There is no such field; there are file, source, strict, correct and force.",
                 )
             )
         if "file" not in parsed.files:
             raise ValidationError({"file": "Send the file in this field."})
         sent: Any = parsed.files["file"]
         flags = {name: parsed.data.get(name, "false") for name in FLAGS}
-        return {"file": Spooled.of(sent.file, sent.name), **flags}
+        source = parsed.data.get("source", "")
+        return {"file": Spooled.of(sent.file, sent.name), "source": source, **flags}
 
 
 class UploadSerializer(StrictModelSerializer):
@@ -109,10 +112,10 @@ class UploadSerializer(StrictModelSerializer):
     class Meta:
         model = Upload
         fields = (
-            "id", "customer", "filename", "sha256", "size_bytes", "status", "strict", "correct",
-            "force", "rows_total", "rows_inserted", "rows_updated", "rows_unchanged", "rows_stale",
-            "rows_rejected", "ignored_columns", "patient_columns", "error", "uploaded_by",
-            "created_at", "finished_at",
+            "id", "customer", "filename", "sha256", "size_bytes", "source", "status", "strict",
+            "correct", "force", "rows_total", "rows_inserted", "rows_updated", "rows_unchanged",
+            "rows_stale", "rows_rejected", "ignored_columns", "patient_columns", "error",
+            "uploaded_by", "created_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -120,6 +123,7 @@ class UploadSerializer(StrictModelSerializer):
         "filename": "The file's name.",
         "sha256": "Its SHA-256, in hexadecimal. A file that was loaded before is left alone.",
         "size_bytes": "Its size.",
+        "source": "The billing system of the rows that name none themselves.",
         "status": (
             "received: waits for the worker. completed: loaded, but for the rejected rows. "
             "failed: nothing was loaded, `error` says why. repeated: it was loaded before. "
@@ -146,6 +150,7 @@ class UploadSerializer(StrictModelSerializer):
         "filename": "claims.csv",
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "size_bytes": 381,
+        "source": "",
         "status": "completed",
         "strict": False,
         "correct": False,
@@ -172,18 +177,24 @@ class UploadFormSerializer(StrictSerializer):
     strict = serializers.BooleanField(default=False)
     correct = serializers.BooleanField(default=False)
     force = serializers.BooleanField(default=False)
+    # Its class takes it out again, before it could hide Field.source.
+    source = serializers.CharField(  # type: ignore[assignment]
+        default="", allow_blank=True, max_length=MAX_SOURCE_LENGTH
+    )
 
     descriptions = {
         "file": "The CSV file, gzip or not.",
         "strict": "Load nothing if one row is rejected.",
         "correct": "Rows win over newer decisions and reset the first one.",
         "force": "Load it although the same file was loaded before.",
+        "source": "The billing system that numbered the claims, for rows that name none.",
     }
     example = {
         "file": "(the bytes of the file)",
         "strict": False,
         "correct": False,
         "force": False,
+        "source": "",
     }
 
 
@@ -251,7 +262,7 @@ class UploadViewSet(ListRetrieve):
 
     def parameters(self) -> set[str]:
         if self.action == "create":
-            return {"filename", *FLAGS}
+            return {"filename", "source", *FLAGS}
         return super().parameters()
 
     def prepare(self, request: Request) -> None:
@@ -264,6 +275,11 @@ class UploadViewSet(ListRetrieve):
             self.flags = {name: _flag(name, str(data[name])) for name in FLAGS}
             if not 0 < len(self.sent.filename) <= 255 or "\0" in self.sent.filename:
                 raise ValidationError({"filename": "Give a name of 1 to 255 characters."})
+            self.source = str(data["source"]).strip()
+            if len(self.source) > MAX_SOURCE_LENGTH or not self.source.isprintable():
+                raise ValidationError(
+                    {"source": "Give a name of at most 64 characters, without control characters."}
+                )
 
     @extend_schema(
         summary="Send a file of claims",
@@ -271,7 +287,7 @@ class UploadViewSet(ListRetrieve):
             "Sends a CSV file, gzip or not, as a form with the field `file` or as the whole body "
             "(`text/csv`). It is kept until the worker has loaded it: poll "
             "the upload that `Location` names until its status isn't `received` any more. With "
-            "the whole body, flags and file name are query parameters."
+            "the whole body, flags, source and file name are query parameters."
         ),
         request={
             "multipart/form-data": UploadFormSerializer,
@@ -281,11 +297,12 @@ class UploadViewSet(ListRetrieve):
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         customer_id = self.one_customer_id()
-        upload_id = ingest_receive_upload(
+        upload_id = ingest_receive_upload_v2(
             customer_id=customer_id,
             filename=self.sent.filename,
             sha256=self.sent.sha256,
             size_bytes=self.sent.size_bytes,
+            source=self.source,
             **self.flags,
         )
         for number, chunk in enumerate(self.sent.chunks()):

@@ -108,7 +108,7 @@ def drift_queue_nightly() -> int:
 class Upload:
     """What became of a file: `status` completed, failed (see `error`) or repeated.
 
-    Repeated means that nothing was done: from `ingest_merge` it is the completed upload with its
+    Repeated means that nothing was done: from `ingest_merge_v2` it is the completed upload with its
     numbers, from `ingest_merge_received` the repeated one.
     """
 
@@ -124,11 +124,11 @@ class Upload:
 
 
 def ingest_create_staging() -> None:
-    """Create pg_temp.staging, to copy rows into before `ingest_merge` in the same transaction."""
+    """Create pg_temp.staging; then copy rows into it and call `ingest_merge_v2`."""
     _value("SELECT ingest.create_staging()")
 
 
-def ingest_merge(
+def ingest_merge_v2(
     *,
     customer_id: int,
     filename: str,
@@ -137,19 +137,21 @@ def ingest_merge(
     strict: bool = False,
     correct: bool = False,
     force: bool = False,
+    source: str = "",
     ignored_columns: Sequence[str] = (),
     patient_columns: Sequence[str] = (),
 ) -> Upload:
     """Validate the staged rows and apply the valid ones to the claims."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT * FROM ingest.merge(p_customer_id => %(customer_id)s,"
+            "SELECT * FROM ingest.merge_v2(p_customer_id => %(customer_id)s,"
             " p_filename => %(filename)s, p_sha256 => %(sha256)s,"
             " p_size_bytes => %(size_bytes)s, p_strict => %(strict)s, p_correct => %(correct)s,"
             " p_force => %(force)s, p_ignored_columns => %(ignored_columns)s::text[],"
-            " p_patient_columns => %(patient_columns)s::text[])",
+            " p_patient_columns => %(patient_columns)s::text[], p_source => %(source)s)",
             {
                 "customer_id": customer_id,
+                "source": source,
                 "filename": filename,
                 "sha256": sha256,
                 "size_bytes": size_bytes,
@@ -163,7 +165,7 @@ def ingest_merge(
         return Upload(*cursor.fetchone())
 
 
-def ingest_receive_upload(
+def ingest_receive_upload_v2(
     *,
     customer_id: int,
     filename: str,
@@ -172,10 +174,11 @@ def ingest_receive_upload(
     strict: bool = False,
     correct: bool = False,
     force: bool = False,
+    source: str = "",
 ) -> int:
     """Announce a file. Returns the upload's id, for `ingest_add_chunk` in the same transaction."""
     upload_id: int = _call(
-        "ingest.receive_upload",
+        "ingest.receive_upload_v2",
         customer_id=customer_id,
         filename=filename,
         sha256=sha256,
@@ -183,6 +186,7 @@ def ingest_receive_upload(
         strict=strict,
         correct=correct,
         force=force,
+        source=source,
     )
     return upload_id
 

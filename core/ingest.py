@@ -1,7 +1,7 @@
 """Read a file of claims in constant memory and hand its rows to the database.
 
 Only the file's form is dealt with here: compression, encoding, separator, quotes, header. What a
-value means, and whether it can be right, `ingest.merge` decides. Columns that aren't known never
+value means, and whether it can be right, `ingest.merge_v2` decides. Columns that aren't known never
 leave this process.
 """
 
@@ -364,9 +364,10 @@ def load_claims(
     strict: bool = False,
     correct: bool = False,
     force: bool = False,
+    source: str = "",
     on_read: Callable[[int], None] | None = None,
 ) -> functions.Upload:
-    """Load a file of claims in one transaction; `ingest.merge` says what the flags mean.
+    """Load a file of claims in one transaction; `ingest.merge_v2` says what the flags mean.
 
     Raises ClaimFileError when it can't be read as a whole; nothing is written then.
     """
@@ -375,7 +376,7 @@ def load_claims(
     with transaction.atomic():
         functions.ingest_create_staging()
         copy_rows(header, claim_file.rows())
-        return functions.ingest_merge(
+        return functions.ingest_merge_v2(
             customer_id=customer_id,
             filename=filename,
             sha256=claim_file.sha256,
@@ -383,6 +384,7 @@ def load_claims(
             strict=strict,
             correct=correct,
             force=force,
+            source=source,
             ignored_columns=list(header.ignored_columns),
             patient_columns=list(header.patient_columns),
         )

@@ -7,6 +7,7 @@ from typing import Final
 
 REQUIRED: Final = ("claim_number", "payer", "cpt", "submitted_date", "decided_date", "outcome")
 OPTIONAL: Final = (
+    "source",
     "line_number",
     "billed_amount",
     "allowed_amount",

@@ -189,6 +189,9 @@ TIME_ZONE = "UTC"
 # core.triggers renders its own template, which no session setting can switch off.
 PGTRIGGER_INSTALL_ON_MIGRATE = False
 
+# How long, in milliseconds, `migrate` waits for a lock at a time.
+MIGRATE_LOCK_TIMEOUT = env.integer("MIGRATE_LOCK_TIMEOUT", default=1000, minimum=1)
+
 # Keys for the secrets of webhook endpoints: the first encrypts, all decrypt.
 WEBHOOK_KEYS = env.keys("WEBHOOK_KEYS", length=32)
 WEBHOOK_KEY_FILE = BASE_DIR / ".webhook-key"

@@ -180,7 +180,9 @@ def phases(owner: Connection, path: Path, customer_id: int) -> dict[str, int]:
             "validate": lambda: run(
                 owner, "SELECT ingest.validate_staging(%s, %s)", customer_id, upload_id
             ),
-            "resolve": lambda: run(owner, "SELECT ingest.resolve_staging(%s)", customer_id),
+            "resolve": lambda: run(
+                owner, "SELECT ingest.resolve_staging(%s), ingest.create_typed('')", customer_id
+            ),
             "write": lambda: run(
                 owner, "SELECT ingest.write_claims(%s, %s, false)", customer_id, upload_id
             ),

@@ -183,7 +183,7 @@ class CptMapping(TenantModel):
 
 
 class Claim(TenantModel):
-    """One line of a claim and what its payer decided. Written by `ingest.merge` alone.
+    """One line of a claim and what its payer decided. Written by `ingest.merge_v2` alone.
 
     `outcome` and `decided_date` hold the latest decision. `first_outcome` and
     `first_decided_date` hold the first determination, which detection reads: it never changes,
@@ -195,7 +195,9 @@ class Claim(TenantModel):
         DENIED = "DENIED"
         PENDING = "PENDING"
 
-    # Sorted as bytes, so that a search for what numbers begin with can use the key's index.
+    # The billing system that numbered it; practices may have several. Sorted as bytes, like the
+    # number, so that a search for what numbers begin with can use the key's index.
+    source = models.TextField(db_default="", blank=True, db_collation="C")
     claim_number = models.CharField(max_length=64, db_collation="C")
     line_number = models.IntegerField(db_default=1)
     payer = models.ForeignKey(
@@ -225,7 +227,11 @@ class Claim(TenantModel):
             # Its customer is checked through the payer's: one check less for each line.
             *[c for c in tenant_table("claim", tenant=READ) if c.name != "claim_customer_fk"],
             UniqueConstraint(
-                fields=["customer", "claim_number", "line_number"], name="claim_customer_line_key"
+                fields=["customer", "source", "claim_number", "line_number"],
+                name="claim_customer_source_line_key",
+            ),
+            CheckConstraint(
+                condition=Q(source__regex=r"^[^[:cntrl:]]{0,64}$"), name="claim_source_check"
             ),
             refers_to("claim", "payer_id", "payer"),
             refers_to("claim", "cpt_group_id", "cpt_group"),

@@ -32,6 +32,8 @@ class Upload(TenantModel):
     strict = models.BooleanField(db_default=False)
     correct = models.BooleanField(db_default=False)
     force = models.BooleanField(db_default=False)
+    # Of the rows that name none themselves.
+    source = models.TextField(db_default="", blank=True)
     rows_total = models.BigIntegerField(db_default=0)
     rows_inserted = models.BigIntegerField(db_default=0)
     rows_updated = models.BigIntegerField(db_default=0)
@@ -67,6 +69,9 @@ class Upload(TenantModel):
                     status__in=["received", "completed", "failed", "repeated", "superseded"]
                 ),
                 name="upload_status_check",
+            ),
+            CheckConstraint(
+                condition=Q(source__regex=r"^[^[:cntrl:]]{0,64}$"), name="upload_source_check"
             ),
             CheckConstraint(
                 condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="upload_sha256_check"

@@ -20,16 +20,18 @@ DECLARE
     v_sha256 text;
     v_is_strict boolean;
     v_corrects boolean;
+    v_source text;
     v_total bigint;
     v_valid bigint;
     v_error text := '';
     v_counts record;
 BEGIN
-    SELECT u.sha256, u.strict, u.correct
-    INTO STRICT v_sha256, v_is_strict, v_corrects
+    SELECT u.sha256, u.strict, u.correct, u.source
+    INTO STRICT v_sha256, v_is_strict, v_corrects, v_source
     FROM public.upload AS u
     WHERE u.customer_id = p_customer_id AND u.id = p_upload_id;
     PERFORM ingest.validate_staging(p_customer_id, p_upload_id);
+    PERFORM ingest.create_typed(p_source => v_source);
 
     SELECT
         count(*),
@@ -97,6 +99,6 @@ END;
 $function$;
 
 COMMENT ON FUNCTION ingest.apply_staging(bigint, bigint) IS
-'Validates the staged rows, applies the valid ones to claim under the flags of their upload, and ends that as completed or failed: what ingest.merge and ingest.merge_received share. Returns its row. The caller holds ingest.lock_customer.';
+'Validates the staged rows, applies the valid ones to claim under the flags of their upload, and ends that as completed or failed: what ingest.merge_v2 and ingest.merge_received share. Returns its row. The caller holds ingest.lock_customer.';
 
 REVOKE ALL ON FUNCTION ingest.apply_staging(bigint, bigint) FROM public;

@@ -13,6 +13,7 @@ BEGIN
         JOIN public.claim AS c
             ON
                 c.customer_id = p_customer_id
+                AND c.source = t.source
                 AND c.claim_number = t.claim_number
                 AND c.line_number = t.line_number
         WHERE

@@ -78,37 +78,10 @@ BEGIN
     ) AS parsed;
 
     ANALYZE pg_temp.payer_map, pg_temp.cpt_map, pg_temp.date_map;
-
-    -- The staged rows with their types. Only for rows that were found valid: others fail here.
-    CREATE TEMPORARY VIEW typed AS
-    SELECT
-        s.line,
-        s.state,
-        s.is_last,
-        s.claim_number,
-        coalesce(s.line_number::integer, 1) AS line_number,
-        p.payer_id,
-        p.name AS payer_name,
-        g.cpt,
-        g.cpt_group_id,
-        coalesce(s.first_submitted_date, submitted.day) AS submitted_date,
-        decided.day AS decided_date,
-        s.outcome,
-        coalesce(s.first_decided_date, decided.day) AS first_decided_date,
-        coalesce(s.first_outcome, nullif(s.outcome, 'PENDING')) AS first_outcome,
-        s.billed_amount::numeric AS billed_amount,
-        s.allowed_amount::numeric AS allowed_amount,
-        s.paid_amount::numeric AS paid_amount,
-        s.denial_code
-    FROM pg_temp.staging AS s
-    JOIN pg_temp.payer_map AS p ON p.raw = s.payer
-    JOIN pg_temp.cpt_map AS g ON g.raw = s.cpt
-    JOIN pg_temp.date_map AS submitted ON submitted.raw = s.submitted_date
-    LEFT JOIN pg_temp.date_map AS decided ON decided.raw = s.decided_date;
 END;
 $function$;
 
 COMMENT ON FUNCTION ingest.create_maps(date) IS
-'Creates, for the staged rows of this transaction, pg_temp.payer_map, cpt_map and date_map (each distinct value, what it means or why it is refused) and the view pg_temp.typed over them. p_latest is the last day that a date may name.';
+'Creates, for the staged rows of this transaction, pg_temp.payer_map, cpt_map and date_map (each distinct value, what it means or why it is refused). p_latest is the last day that a date may name.';
 
 REVOKE ALL ON FUNCTION ingest.create_maps(date) FROM public;

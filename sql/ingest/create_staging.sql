@@ -12,6 +12,7 @@ BEGIN
         line bigint NOT NULL,
         fault_column text,
         fault text,
+        source text,
         claim_number text,
         line_number text,
         payer text,
@@ -23,7 +24,7 @@ BEGIN
         allowed_amount text,
         paid_amount text,
         denial_code text,
-        -- What becomes of the row, filled by ingest.merge.
+        -- What becomes of the row, filled by ingest.merge_v2.
         state text,
         is_last boolean,
         first_submitted_date date,
@@ -44,7 +45,7 @@ END;
 $function$;
 
 COMMENT ON FUNCTION ingest.create_staging() IS
-'Creates pg_temp.staging, into which the caller copies a file''s rows as text before it calls ingest.merge; dropped at the end of the transaction. fault and fault_column are for rows that the reader itself rejects. Raises PD020 when there is one already.';
+'Creates pg_temp.staging, into which the caller copies a file''s rows as text before it calls ingest.merge_v2; dropped at the end of the transaction. fault and fault_column are for rows that the reader itself rejects. Raises PD020 when there is one already.';
 
 REVOKE ALL ON FUNCTION ingest.create_staging() FROM public;
 GRANT EXECUTE ON FUNCTION ingest.create_staging() TO claimdrift_tenant, claimdrift_platform;

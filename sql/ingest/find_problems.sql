@@ -66,7 +66,8 @@ BEGIN
             (11, 'denial_code', CASE
                 WHEN s.denial_code !~ '^[A-Z0-9-]{1,20}$'
                     THEN 'isn''t 1 to 20 letters, digits or hyphens'
-            END)
+            END),
+            (12, 'source', ingest.source_problem(s.source))
         ) AS checked (column_number, column_name, message)
         WHERE s.fault IS NULL AND checked.message IS NOT NULL
     ) AS problem
@@ -76,6 +77,7 @@ BEGIN
         OR g.problem IS NOT NULL
         OR submitted.problem IS NOT NULL
         OR decided.problem IS NOT NULL
+        OR ingest.source_problem(s.source) IS NOT NULL
         OR NOT ingest.is_well_formed(
             s.claim_number,
             s.line_number,

@@ -13,20 +13,21 @@ BEGIN
             -- The first row that decides the claim line holds the first determination.
             min(t.line) FILTER (WHERE t.decided_date IS NOT NULL) OVER claim_line AS deciding_line,
             max(t.decided_date) OVER (
-                PARTITION BY t.claim_number, t.line_number ORDER BY t.line
+                PARTITION BY t.source, t.claim_number, t.line_number ORDER BY t.line
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS decided_before
         FROM pg_temp.typed AS t
-        WHERE t.state IS NULL AND (t.claim_number, t.line_number) IN (
+        WHERE t.state IS NULL AND (t.source, t.claim_number, t.line_number) IN (
             SELECT
+                r.source,
                 r.claim_number,
                 r.line_number
             FROM pg_temp.typed AS r
             WHERE r.state IS NULL
-            GROUP BY r.claim_number, r.line_number
+            GROUP BY r.source, r.claim_number, r.line_number
             HAVING count(*) > 1
         )
-        WINDOW claim_line AS (PARTITION BY t.claim_number, t.line_number)
+        WINDOW claim_line AS (PARTITION BY t.source, t.claim_number, t.line_number)
     ),
 
     placed AS (
@@ -62,6 +63,7 @@ BEGIN
         LEFT JOIN public.claim AS c
             ON
                 c.customer_id = p_customer_id
+                AND c.source = k.source
                 AND c.claim_number = k.claim_number
                 AND c.line_number = k.line_number
         LEFT JOIN keyed AS deciding ON deciding.line = k.deciding_line
@@ -105,7 +107,7 @@ BEGIN
                 ELSE 'updated'
             END AS state
         FROM applied AS a
-        WINDOW claim_line AS (PARTITION BY a.claim_number, a.line_number ORDER BY a.line)
+        WINDOW claim_line AS (PARTITION BY a.source, a.claim_number, a.line_number ORDER BY a.line)
         UNION ALL
         SELECT
             p.line,

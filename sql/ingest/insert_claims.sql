@@ -12,13 +12,14 @@ BEGIN
     -- Nobody else inserts: all who do hold ingest.lock_customer. ON CONFLICT would log each row
     -- twice, for a conflict that can't be.
     INSERT INTO public.claim (
-        customer_id, upload_id, claim_number, line_number, payer_id, payer_name, cpt, cpt_group_id,
-        submitted_date, decided_date, outcome, first_decided_date, first_outcome, billed_amount,
-        allowed_amount, paid_amount, denial_code
+        customer_id, upload_id, source, claim_number, line_number, payer_id, payer_name, cpt,
+        cpt_group_id, submitted_date, decided_date, outcome, first_decided_date, first_outcome,
+        billed_amount, allowed_amount, paid_amount, denial_code
     )
     SELECT
         p_customer_id,
         p_upload_id,
+        t.source,
         t.claim_number,
         t.line_number,
         t.payer_id,
@@ -46,6 +47,7 @@ BEGIN
         FROM public.claim AS c
         WHERE
             c.customer_id = p_customer_id
+            AND c.source = t.source
             AND c.claim_number = t.claim_number
             AND c.line_number = t.line_number
     );

@@ -22,7 +22,7 @@ BEGIN
                         WHEN 'received' THEN 'waiting for the worker' ELSE v_upload.status
                     END
                 ),
-                HINT = 'Start another one with ingest.receive_upload.';
+                HINT = 'Start another one with ingest.receive_upload_v2.';
     END IF;
     RETURN v_upload;
 END;

@@ -59,7 +59,7 @@ END;
 $function$;
 
 COMMENT ON FUNCTION ingest.merge_received(bigint, bigint, text[], text[]) IS
-'What ingest.merge does, for an upload that was received: the flags are its own, and its bytes go with the same commit. A file that was completed before ends as repeated, with the former upload named in error, unless it is forced; an upload that is finished is left alone, so that a second call has no second effect. Returns one row, the upload. Raises PD001 to PD005 like ingest.merge, PD016 for an unknown upload, PD020 when nothing is staged.';
+'What ingest.merge_v2 does, for an upload that was received: the flags are its own, and its bytes go with the same commit. A file that was completed before ends as repeated, with the former upload named in error, unless it is forced; an upload that is finished is left alone, so that a second call has no second effect. Returns one row, the upload. Raises PD001 to PD005 like ingest.merge_v2, PD016 for an unknown upload, PD020 when nothing is staged.';
 
 REVOKE ALL ON FUNCTION ingest.merge_received(bigint, bigint, text[], text[]) FROM public;
 GRANT EXECUTE ON FUNCTION ingest.merge_received(bigint, bigint, text[], text[])

@@ -8,6 +8,7 @@ DECLARE
 BEGIN
     UPDATE pg_temp.staging AS s
     SET
+        source = ingest.trimmed(s.source),
         claim_number = ingest.trimmed(s.claim_number),
         line_number = regexp_replace(ingest.trimmed(s.line_number), '^0+(?=[0-9])', ''),
         payer = ingest.trimmed(s.payer),
@@ -21,18 +22,21 @@ BEGIN
         denial_code = upper(ingest.trimmed(s.denial_code))
     WHERE
         s.fault IS NULL
-        AND NOT ingest.is_well_formed(
-            s.claim_number,
-            s.line_number,
-            s.payer,
-            s.cpt,
-            s.submitted_date,
-            s.decided_date,
-            s.outcome,
-            s.billed_amount,
-            s.allowed_amount,
-            s.paid_amount,
-            s.denial_code
+        AND NOT (
+            (s.source IS NULL OR s.source ~ '^[!-~]([ -~]{0,62}[!-~])?$')
+            AND ingest.is_well_formed(
+                s.claim_number,
+                s.line_number,
+                s.payer,
+                s.cpt,
+                s.submitted_date,
+                s.decided_date,
+                s.outcome,
+                s.billed_amount,
+                s.allowed_amount,
+                s.paid_amount,
+                s.denial_code
+            )
         );
     GET DIAGNOSTICS v_rows = ROW_COUNT;
     RETURN v_rows;

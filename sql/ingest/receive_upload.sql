@@ -8,40 +8,25 @@ CREATE OR REPLACE FUNCTION ingest.receive_upload(
     p_force boolean
 )
 RETURNS bigint
-LANGUAGE plpgsql
+LANGUAGE sql
 VOLATILE
--- DEFINER: uploads are written by stored functions only.
-SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    v_upload_id bigint;
-BEGIN
-    PERFORM tenancy.authorize(p_customer_id);
-    PERFORM tenancy.active_customer(p_customer_id => p_customer_id);
-
-    INSERT INTO public.upload AS u (
-        customer_id, filename, sha256, size_bytes, strict, correct, force, uploaded_by_id
-    )
-    VALUES (
-        p_customer_id,
-        left(p_filename, 255),
-        p_sha256,
-        p_size_bytes,
-        p_strict,
-        p_correct,
-        p_force,
-        nullif(current_setting('app.actor_id', true), '')::bigint
-    )
-    RETURNING u.id INTO STRICT v_upload_id;
-    RETURN v_upload_id;
-END;
+    SELECT ingest.receive_upload_v2(
+        p_customer_id => p_customer_id,
+        p_filename => p_filename,
+        p_sha256 => p_sha256,
+        p_size_bytes => p_size_bytes,
+        p_strict => p_strict,
+        p_correct => p_correct,
+        p_force => p_force,
+        p_source => ''
+    );
 $function$;
 
 COMMENT ON FUNCTION ingest.receive_upload(
     bigint, text, text, bigint, boolean, boolean, boolean
 ) IS
-'Announces a file (p_sha256 in hexadecimal, p_size_bytes of the bytes as they come, compressed or not) and returns the upload''s id. Its bytes follow with ingest.add_chunk, then ingest.queue_upload, all in the same transaction. The flags are those of ingest.merge. Raises PD002 to PD004 like tenancy.authorize, PD005 for a suspended customer.';
+'ingest.receive_upload_v2 without a p_source: for releases from before there were sources.';
 
 REVOKE ALL ON FUNCTION ingest.receive_upload(
     bigint, text, text, bigint, boolean, boolean, boolean

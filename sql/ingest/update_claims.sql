@@ -42,6 +42,7 @@ BEGIN
     ) AS t
     WHERE
         c.customer_id = p_customer_id
+        AND c.source = t.source
         AND c.claim_number = t.claim_number
         AND c.line_number = t.line_number
         AND (p_correct OR c.decided_date IS NULL OR t.decided_date >= c.decided_date)

@@ -20,11 +20,24 @@ DECLARE
     v_has_claims CONSTANT boolean := EXISTS (
         SELECT FROM public.claim AS c WHERE c.customer_id = p_customer_id
     );
+    v_source CONSTANT text := (
+        SELECT u.source
+        FROM public.upload AS u
+        WHERE u.customer_id = p_customer_id AND u.id = p_upload_id
+    );
 BEGIN
     -- A hash of the claim line is enough to see whether any occurs twice.
     SELECT
         count(*),
-        count(DISTINCT hashtextextended(s.claim_number, coalesce(s.line_number::integer, 1)))
+        count(DISTINCT hashtextextended(
+            s.claim_number,
+            coalesce(s.line_number::integer, 1)
+            + CASE
+                WHEN s.source IS NOT NULL AND s.source <> v_source
+                    THEN hashtextextended(s.source, 1)
+                ELSE 0
+            END
+        ))
     INTO v_rows, v_claim_lines
     FROM pg_temp.staging AS s
     WHERE s.state IS NULL;

@@ -147,6 +147,7 @@ class Archive(Office):
             outcome = self._any("PAID", "DENIED")
             rows.append(
                 {
+                    "source": ("", "athena", "ecw")[number % 3],
                     "claim_number": f"{('A%', 'A_', 'a_', 'B-')[number % 4]}{number:03}",
                     "payer_id": self.payers[number % 4],
                     "payer_name": "as it was written",

@@ -94,10 +94,11 @@ def fill(office: Office, claims: int) -> None:
     groups = [office.group(f"Group {n}") for n in range(200)]
     office.owner.execute(
         """
-        INSERT INTO claim (customer_id, claim_number, payer_id, payer_name, cpt, cpt_group_id,
-            submitted_date, decided_date, outcome, first_decided_date, first_outcome, denial_code,
-            upload_id)
-        SELECT %s, 'C' || 100000 + n, (%s::bigint[])[1 + payer], (%s::text[])[1 + payer],
+        INSERT INTO claim (customer_id, source, claim_number, payer_id, payer_name, cpt,
+            cpt_group_id, submitted_date, decided_date, outcome, first_decided_date, first_outcome,
+            denial_code, upload_id)
+        SELECT %s, CASE WHEN n %% 4000 = 3 THEN 'lab' ELSE '' END, 'C' || 100000 + n,
+            (%s::bigint[])[1 + payer], (%s::text[])[1 + payer],
             (99000 + n %% 40)::text, (%s::bigint[])[1 + n %% 20], submitted,
             CASE WHEN outcome <> 'PENDING' THEN submitted + n %% 9 END, outcome,
             CASE WHEN outcome <> 'PENDING' THEN submitted + n %% 9 END, nullif(outcome, 'PENDING'),

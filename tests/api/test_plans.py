@@ -161,6 +161,11 @@ FEW: dict[str, tuple[Query, str, int]] = {
     "group": (lambda p: {"cpt_group": p.group("Group 3")}, "claim_filter_idx", CLAIMS // 20),
     "code": (lambda p: {"cpt": "99007"}, "claim_filter_idx", CLAIMS // 40),
     "pending": (lambda p: {"outcome": "PENDING"}, "claim_filter_idx", CLAIMS // 1000),
+    "source": (
+        lambda p: {"source": "lab"},
+        "claim_customer_source_line_key",
+        CLAIMS // 4000,
+    ),
     "reason": (lambda p: {"denial_code": "CO-9"}, "claim_denial_code_idx", 9),
     "week of decisions": (lambda p: WEEK, "claim_detection_idx", 8 * A_DAY),
     "drill-down": (
@@ -176,8 +181,8 @@ FEW: dict[str, tuple[Query, str, int]] = {
         "claim_submitted_idx",
         8 * A_DAY,
     ),
-    "number": (lambda p: {"search": "C10012"}, "claim_customer_line_key", 10),
-    "no number": (lambda p: {"search": "nothing"}, "claim_customer_line_key", 0),
+    "number": (lambda p: {"search": "C10012"}, "claim_customer_source_line_key", 10),
+    "no number": (lambda p: {"search": "nothing"}, "claim_customer_source_line_key", 0),
     "after the end": (
         lambda p: {"payer": p.ended, "submitted_date_after": START + timedelta(390)},
         "claim_submitted_idx",

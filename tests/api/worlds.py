@@ -185,9 +185,9 @@ class World(Office):
     def _stamp(self) -> None:
         """Put the mark where it didn't get by itself."""
         for table, assignments in {
-            "claim": "claim_number = mark || claim_number, denial_code = mark",
+            "claim": "source = mark, claim_number = mark || claim_number, denial_code = mark",
             "upload": (
-                "filename = mark, sha256 = rpad(mark, 64, '0'), error = mark,"
+                "filename = mark, source = mark, sha256 = rpad(mark, 64, '0'), error = mark,"
                 " ignored_columns = ARRAY[mark], patient_columns = ARRAY[mark]"
             ),
             "drift_run": "error = mark, parameters = parameters || jsonb_build_object('m', mark)",

@@ -20,6 +20,7 @@ import json, sys
 from django.contrib.postgres.fields import ranges
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
+from django_pg_migration_tools import operations
 from pgtrigger import utils
 connection.ensure_connection()
 print(json.dumps({
@@ -27,6 +28,7 @@ print(json.dumps({
     "engine": connection.settings_dict["ENGINE"],
     "django_is_psycopg3": is_psycopg3,
     "pgtrigger_is_psycopg3": utils.psycopg_maj_version == 3,
+    "tools": operations.psycopg_sql.__name__.split(".")[0],
     "ranges": ranges.DateRange.__module__.split(".")[0],
     "version": connection.Database.__version__.split()[0],
     "psycopg3_importable": __import__("importlib.util").util.find_spec("psycopg") is not None,
@@ -37,6 +39,7 @@ ON_PSYCOPG2 = {
     "engine": "core.postgresql",
     "django_is_psycopg3": False,
     "pgtrigger_is_psycopg3": False,
+    "tools": "psycopg2",
     "ranges": "psycopg2",
     "version": "2.9.13",
     "psycopg3_importable": True,

@@ -69,7 +69,7 @@ def test_it_shows_the_first_problems_and_counts_the_others(ingest: Ingest) -> No
 
     lines = result.stdout.splitlines()
     assert result.returncode == 0
-    assert lines[6] == "  line 3: has 2 columns instead of 11"
+    assert lines[6] == "  line 3: has 2 columns instead of 12"
     assert lines[-1] == "  ... and 2 more, in upload_error"
     assert len(lines) == 6 + SHOWN_PROBLEMS + 1
 
@@ -93,6 +93,15 @@ def test_force_loads_a_file_again(ingest: Ingest) -> None:
 
     assert result.returncode == 0
     assert "  unchanged            1\n" in result.stdout
+
+
+def test_a_file_may_be_of_a_billing_system(ingest: Ingest, portfolio: Portfolio) -> None:
+    assert ingest(row(), flags=("--source", "athena")).returncode == 0
+    refused = ingest(flags=("--source", "x" * 65))
+
+    assert [claim["source"] for claim in portfolio.rows("claim")] == ["athena"]
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "at most 64 characters" in refused.stderr
 
 
 def test_correct_lets_older_rows_win(ingest: Ingest, portfolio: Portfolio) -> None:

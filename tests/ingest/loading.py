@@ -9,9 +9,9 @@ from tests.portfolio import Portfolio
 
 HEADER = (
     "claim_number,line_number,payer,cpt,submitted_date,decided_date,outcome,"
-    "billed_amount,allowed_amount,paid_amount,denial_code"
+    "billed_amount,allowed_amount,paid_amount,denial_code,source"
 )
-ROW = "C1,1,Aetna,99213,2026-01-05,2026-01-20,PAID,120.00,80.00,80.00,"
+ROW = "C1,1,Aetna,99213,2026-01-05,2026-01-20,PAID,120.00,80.00,80.00,,"
 
 
 def load(portfolio: Portfolio, *rows: str, header: str = HEADER, **flags: Any) -> Upload:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-Key = tuple[str, int]
+Key = tuple[str, str, int]
 FIRST_DAY = date(1990, 1, 1)
 
 
@@ -57,6 +57,9 @@ def clean(values: Mapping[str, str]) -> tuple[dict[str, Any], set[str]]:
     row: dict[str, Any] = dict(text)
     if text["claim_number"] and re.search(r"[\t\n]", text["claim_number"]):
         bad.add("claim_number")
+    row["source"] = text["source"] or ""
+    if re.search(r"[\t\n]", row["source"]) or len(row["source"]) > 64:
+        bad.add("source")
     if text["line_number"] is not None:
         if re.fullmatch(r"[0-9]+", text["line_number"]) and 1 <= int(text["line_number"]) <= 9999:
             row["line_number"] = int(text["line_number"])

@@ -21,7 +21,7 @@ def announce(portfolio: Portfolio, content: bytes, **changes: Any) -> int:
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
     }
-    return functions.ingest_receive_upload(
+    return functions.ingest_receive_upload_v2(
         customer_id=portfolio.customer_id, **(arguments | changes)
     )
 

@@ -41,7 +41,7 @@ def test_one_that_waits_for_the_worker_takes_no_more(
 ) -> None:
     upload_id = receive(portfolio, b"content")
 
-    with refused("PD015", "ingest.receive_upload"):
+    with refused("PD015", "ingest.receive_upload_v2"):
         worker.execute(ADD, portfolio.customer_id, upload_id, 1, b"more")
 
 

@@ -21,6 +21,7 @@ EXTRA = ("dob", "remark", "Patient Name")
 # What a column may hold; a good value is likelier than it looks, since one bad one spoils a row.
 GOOD = {
     "claim_number": [*(f"C{n}" for n in range(12)), " C1 ", "é-3", '5"x', "c;1", "c,1"],
+    "source": ["", "athena", " athena ", "Epic, East", "Ärzte", "x" * 64],
     "line_number": ["", "1", "2", "02", " 1"],
     "payer": ["Aetna", "AETNA", " Aetna  Life", "Cigna; Inc.", 'The "Blue"', "Ätna", "two\nlines"],
     "cpt": ["99213", "g0438", " 99214 ", "A.1-B"],
@@ -34,6 +35,7 @@ GOOD = {
 }
 BAD = {
     "claim_number": ["", "  ", "a\tb", "a\nb"],
+    "source": ["a\tb", "a\nb", "x" * 65],
     "line_number": ["0", "x", "10000", "1.5"],
     "payer": ["", " "],
     "cpt": ["", "99 213", "x" * 21, "-1"],
@@ -88,7 +90,7 @@ def comparable(claim: dict[str, Any]) -> dict[str, Any]:
     return {
         name: Decimal(value) if name.endswith("_amount") and value is not None else value
         for name, value in claim.items()
-        if name not in ("claim_number", "line_number")
+        if name not in ("source", "claim_number", "line_number")
     }
 
 
@@ -98,6 +100,7 @@ def check_against_oracle(portfolio: Portfolio, seed: int) -> None:
     for _ in range(4):
         content, rows = random_file(rng)
         correct = rng.random() < 0.25
+        source = rng.choice(("", "", "athena"))
         oracle.counts = {}
         problems: set[tuple[int, str]] = set()
         for line, values in rows:
@@ -106,17 +109,21 @@ def check_against_oracle(portfolio: Portfolio, seed: int) -> None:
             if bad:
                 oracle.counts["rejected"] = oracle.counts.get("rejected", 0) + 1
                 continue
-            key = (row.pop("claim_number"), row.pop("line_number") or 1)
+            key = (
+                row.pop("source") or source,
+                row.pop("claim_number"),
+                row.pop("line_number") or 1,
+            )
             row["payer_name"] = row.pop("payer")
             oracle.apply(key, comparable(row), correct=correct)
-        upload = load_bytes(portfolio, content, correct=correct, force=True)
+        upload = load_bytes(portfolio, content, correct=correct, force=True, source=source)
         assert counts(upload) == oracle.counts
         assert upload.status == ("failed" if set(oracle.counts) == {"rejected"} else "completed")
         found = [e for e in portfolio.rows("upload_error") if e["upload_id"] == upload.upload_id]
         assert {(error["line"], error["column"]) for error in found} == problems
         assert len(found) == len(problems)
         stored = {
-            (claim["claim_number"], claim["line_number"]): comparable(claim)
+            (claim["source"], claim["claim_number"], claim["line_number"]): comparable(claim)
             for claim in portfolio.rows("claim")
         }
         assert stored.keys() == oracle.claims.keys()

@@ -69,7 +69,9 @@ BAD = [
     ({"claim_number": '"C\n1"'}, [("claim_number", "contains a control character")]),
     ({"claim_number": "C\t1"}, [("claim_number", "contains a control character")]),
     ({"payer": "x" * 1_000_000}, [("", "is longer than 64 KiB")]),
-    ({"payer": 'Aetna,"Gold"'}, [("", "has 12 columns instead of 11")]),
+    ({"source": "s" * 65}, [("source", "is longer than 64 characters")]),
+    ({"source": '"a\nb"'}, [("source", "contains a control character")]),
+    ({"payer": 'Aetna,"Gold"'}, [("", "has 13 columns instead of 12")]),
     ({"payer": '"Aet"na'}, [("", "has quotes that don't enclose a whole value")]),
     (
         {"claim_number": "", "outcome": "?", "paid_amount": "-1"},
@@ -104,7 +106,7 @@ def test_too_few_columns_are_counted(portfolio: Portfolio, line: str) -> None:
 
     assert counts(upload) == {"inserted": 1, "rejected": 1}
     number = line.count(",") + 1
-    assert problems(portfolio) == [(2, "", f"has {number} columns instead of 11")]
+    assert problems(portfolio) == [(2, "", f"has {number} columns instead of 12")]
 
 
 def test_a_row_in_another_encoding_is_rejected(portfolio: Portfolio) -> None:
@@ -175,7 +177,7 @@ def test_the_value_is_stored_nowhere(portfolio: Portfolio, owner: Database) -> N
 
 
 # Any text is a name or a number here.
-HIDES = ("claim_number", "payer")
+HIDES = ("claim_number", "payer", "source")
 
 
 def test_a_bad_row_of_a_claim_line_leaves_its_good_rows_alone(portfolio: Portfolio) -> None:

@@ -41,8 +41,9 @@ def random_row(rng: random.Random, amounts: bool) -> dict[str, Any]:
 
 def as_csv(key: Key, row: dict[str, Any]) -> str:
     values = {
-        "claim_number": key[0],
-        "line_number": key[1],
+        "source": key[0],
+        "claim_number": key[1],
+        "line_number": key[2],
         "payer": row["payer_name"],
         **{name: value for name, value in row.items() if name != "payer_name"},
     }
@@ -56,7 +57,12 @@ def check_against_one_by_one(portfolio: Portfolio, seed: int) -> None:
     """Load a few random files, each over the claims that the former ones left."""
     rng = random.Random(seed)  # noqa: S311 (repeatable)
     oracle = OneByOne()
-    keys = [(f"C{n}", line) for n in range(rng.choice((1, 3, 12))) for line in (1, 2)]
+    keys = [
+        (source, f"C{n}", line)
+        for source in rng.choice((("",), ("", "athena")))
+        for n in range(rng.choice((1, 3, 12)))
+        for line in (1, 2)
+    ]
     for _ in range(4):
         correct = rng.random() < 0.25
         amounts = rng.random() < 0.5
@@ -69,7 +75,7 @@ def check_against_one_by_one(portfolio: Portfolio, seed: int) -> None:
         )
         assert counts(upload) == oracle.counts
         stored = {
-            (claim["claim_number"], claim["line_number"]): {
+            (claim["source"], claim["claim_number"], claim["line_number"]): {
                 column: claim[column] for column in COLUMNS
             }
             for claim in portfolio.rows("claim")

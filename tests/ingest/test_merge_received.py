@@ -1,4 +1,4 @@
-"""`ingest.merge_received`: what `ingest.merge` does, for an upload that waits in the database."""
+"""`ingest.merge_received`: what `ingest.merge_v2` does, for an upload that waits here."""
 
 from typing import Any
 

@@ -177,10 +177,9 @@ class Webhooks(RuleBasedStateMachine):
         self, endpoint_id: int, blocked: timedelta | None, before: datetime, after: datetime
     ) -> None:
         endpoint, row = self.model.endpoints[endpoint_id], self.dispatch.endpoint(endpoint_id)
-        if blocked is None:
-            endpoint.blocked_until = None
-        else:
+        if blocked is not None and row["blocked_until"] != endpoint.blocked_until:
             assert before <= row["blocked_until"] - blocked <= after
+            assert endpoint.blocked_until is None or endpoint.blocked_until < row["blocked_until"]
             endpoint.blocked_until = row["blocked_until"]
         if endpoint.failing_since == before:
             assert before <= row["failing_since"] <= after

@@ -32,14 +32,16 @@ class Endpoint:
     def heal(self) -> None:
         self.unavailable, self.failing_since, self.blocked_until = 0, None, None
 
-    def block(self, status: int | None, wait: int | None) -> timedelta | None:
-        """Note a failed attempt; for how long the endpoint is left alone then."""
+    def block(self, status: int | None, wait: int | None, now: datetime) -> timedelta | None:
+        """Note a failed attempt; for how long the endpoint is left alone then, if for longer."""
         if status is not None and status < 500 and status not in (408, 429):
-            self.unavailable = 0
+            self.unavailable, self.blocked_until = 0, None
             return None
-        self.unavailable += 1
         waits = [] if wait is None else [min(wait, 600)]
-        if self.unavailable >= 5:
+        if not self.is_blocked(now):
+            self.blocked_until = None
+            self.unavailable += 1
+        if self.unavailable >= 5 and self.blocked_until is None:
             waits.append(min(15 * 2 ** (self.unavailable - 5), 600))
         return timedelta(seconds=max(waits)) if waits else None
 
@@ -132,7 +134,7 @@ class Model:
         delivery.rows += 1
         wait = wait if status in WITH_RETRY_AFTER else None
         endpoint.failing_since = endpoint.failing_since or now
-        blocked = endpoint.block(status, wait)
+        blocked = endpoint.block(status, wait, now)
         if endpoint.status == "disabled":
             delivery.end("cancelled")
             return "cancelled", blocked

@@ -23,7 +23,11 @@ def note(dispatch: Dispatch, endpoint_id: int, status: int | None, wait: str | N
 
 
 def noted(dispatch: Dispatch, endpoint_id: int, status: int | None, wait: str | None = None) -> int:
-    """For how many seconds an endpoint is left alone after a failure; 0 if it isn't."""
+    """For how many seconds an endpoint is left alone after a failure; 0 if it isn't.
+
+    Whatever it was left alone for before is over.
+    """
+    dispatch.age()
     before: datetime = dispatch.owner.value("SELECT clock_timestamp()")
     note(dispatch, endpoint_id, status, wait)
     after: datetime = dispatch.owner.value("SELECT clock_timestamp()")
@@ -83,6 +87,36 @@ def test_it_waits_as_long_as_it_is_asked_to_but_ten_minutes_at_most(dispatch: Di
 
     # The fifth and sixth in a row ask for less than the breaker does.
     assert seconds == [0, 20, 600, 600, 15, 30]
+
+
+def test_what_was_under_way_when_the_breaker_opened_counts_for_nothing(dispatch: Dispatch) -> None:
+    endpoint_id = dispatch.create()
+    for _ in range(4):
+        note(dispatch, endpoint_id, None)
+    assert noted(dispatch, endpoint_id, None) == 15
+    until = dispatch.endpoint(endpoint_id)["blocked_until"]
+
+    for _ in range(5):
+        note(dispatch, endpoint_id, None)
+
+    endpoint = dispatch.endpoint(endpoint_id)
+    assert (endpoint["unavailable_count"], endpoint["blocked_until"]) == (5, until)
+    assert noted(dispatch, endpoint_id, None) == 30
+
+
+@pytest.mark.parametrize(("later", "wait"), [(503, None), (None, None), (429, "20 s")])
+def test_a_later_failure_shortens_no_wait_that_was_asked_for(
+    dispatch: Dispatch, later: int | None, wait: str | None
+) -> None:
+    endpoint_id = dispatch.create()
+    assert noted(dispatch, endpoint_id, 429, "300 s") == 300
+    until = dispatch.endpoint(endpoint_id)["blocked_until"]
+
+    note(dispatch, endpoint_id, later, wait)
+    assert dispatch.endpoint(endpoint_id)["blocked_until"] == until
+
+    note(dispatch, endpoint_id, 429, "500 s")
+    assert dispatch.endpoint(endpoint_id)["blocked_until"] > until
 
 
 def test_the_first_failure_since_the_last_success_is_kept(dispatch: Dispatch) -> None:

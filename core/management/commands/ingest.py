@@ -42,6 +42,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--force", action="store_true", help="load it even if it was loaded before"
         )
+        parser.add_argument(
+            "--source",
+            default="",
+            metavar="NAME",
+            help="the billing system that numbered the claims, for rows that name none themselves",
+        )
 
     def handle(self, *, file: str, customer: str, **options: Any) -> None:
         found = find_customer(customer)
@@ -54,6 +60,7 @@ class Command(BaseCommand):
                     strict=options["strict"],
                     correct=options["correct"],
                     force=options["force"],
+                    source=source_name(options["source"]),
                     on_read=on_read,
                 )
         except OSError as error:
@@ -95,6 +102,12 @@ class Command(BaseCommand):
         more = problems.count() - SHOWN_PROBLEMS
         if more > 0:
             self.stdout.write(f"  ... and {more:,} more, in upload_error")
+
+
+def source_name(text: str) -> str:
+    if len(text) > 64 or not text.isprintable():
+        raise CommandError("--source is at most 64 characters, none of them a control character.")
+    return text
 
 
 @contextmanager
