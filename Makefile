@@ -13,7 +13,7 @@ VENV_PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 TOOLS := .venv/.tools-installed
 # What the tests need from Debian or Ubuntu: command=package.
-COMMANDS := chromium=chromium chromedriver=chromium-driver curl=curl
+COMMANDS := chromium=chromium chromedriver=chromium-driver curl=curl pgbouncer=pgbouncer
 # The linter of OpenAPI documents is an npm package; Node comes from PyPI with the tools.
 REDOCLY := tests/openapi/node_modules/@redocly/cli/bin/cli.js
 PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
@@ -47,7 +47,7 @@ docs-check: $(REDOCLY) ## How much of the API is documented: 100 %, and valid
 
 debian: ## What the tests need from Debian or Ubuntu: installs it when root, or says so
 	@missing=; for command in $(COMMANDS); do \
-		command -v $${command%=*} >/dev/null || missing="$$missing $${command#*=}"; done; \
+		PATH="$$PATH:/usr/sbin" command -v $${command%=*} >/dev/null || missing="$$missing $${command#*=}"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
 		echo "Installing$$missing ..."; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \

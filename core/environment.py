@@ -8,7 +8,8 @@ import base64
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import psycopg2
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +18,18 @@ from psycopg2.extensions import parse_dsn
 PREFIX = "CLAIMDRIFT_"
 # Named the way every PostgreSQL platform names it, hence without our prefix.
 UNPREFIXED = frozenset({"DATABASE_URL"})
+# What nobody should see in an environment can lie in a file, which NAME_FILE names: that is how
+# containers and systemd hand out secrets.
+SECRETS: Final = frozenset(
+    {
+        "DATABASE_URL",
+        "METRICS_TOKEN",
+        "SECRET_KEY",
+        "SECRET_KEY_FALLBACKS",
+        "WEBHOOK_KEYS",
+        "WORKER_DATABASE_URL",
+    }
+)
 
 
 class Environment:
@@ -29,7 +42,19 @@ class Environment:
     def _read(self, name: str) -> str | None:
         variable = name if name in UNPREFIXED else PREFIX + name
         self.known.add(variable)
-        return self._variables.get(variable)
+        file = self.file(name) if name in SECRETS else None
+        if file is None:
+            return self._variables.get(variable)
+        if self._variables.get(variable):
+            raise ImproperlyConfigured(f"Set {variable} or {variable}_FILE, not both.")
+        return read_secret(file, f"{variable}_FILE")
+
+    def file(self, name: str) -> Path | None:
+        """Where a secret lies; None if it isn't in a file."""
+        variable = (name if name in UNPREFIXED else PREFIX + name) + "_FILE"
+        self.known.add(variable)
+        path = self._variables.get(variable)
+        return Path(path) if path else None
 
     def text(self, name: str, *, default: str) -> str:
         value = self._read(name)
@@ -102,6 +127,18 @@ class Environment:
                 f"Unknown settings in the environment: {', '.join(unknown)}. "
                 f"docs/settings.md lists those that exist."
             )
+
+
+def read_secret(file: Path, variable: str) -> str:
+    """What the file holds. Raises ImproperlyConfigured, naming the variable, when it holds none."""
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
+        raise ImproperlyConfigured(f"{variable}: {file} can't be read ({reason}).") from None
+    if not text:
+        raise ImproperlyConfigured(f"{variable}: {file} is empty.")
+    return text
 
 
 def database_from_url(url: str) -> dict[str, Any]:

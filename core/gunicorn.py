@@ -56,7 +56,8 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 logger_class = Logger
 
 # Processes that sign with different keys would refuse each other's cursors and cookies.
-os.environ.setdefault("CLAIMDRIFT_SECRET_KEY", secrets.token_urlsafe(48))
+if not os.environ.get("CLAIMDRIFT_SECRET_KEY_FILE"):
+    os.environ.setdefault("CLAIMDRIFT_SECRET_KEY", secrets.token_urlsafe(48))
 
 # Each process counts into files of its own; /metrics adds them up. prometheus_client asks for the
 # folder as it is imported, which the workers do after this.

@@ -17,6 +17,8 @@ env = Environment()
 
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY", minimum_length=50)
+# Former keys: what they have signed is still believed.
+SECRET_KEY_FALLBACKS = env.text("SECRET_KEY_FALLBACKS", default="").split()
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", default="127.0.0.1 localhost [::1]")
 
 # Read by `manage.py serve`, which starts a worker of its own.
@@ -26,6 +28,8 @@ WORKER_DATABASE_URL = env.text("WORKER_DATABASE_URL", default="")
 
 # Unset means the embedded server: started when needed, each command with the login it should have.
 DATABASE_URL = env.text("DATABASE_URL", default="")
+# Read again when it is refused: its password may have been changed.
+DATABASE_URL_FILE = env.file("DATABASE_URL")
 EMBEDDED_SERVER = None if DATABASE_URL else EmbeddedServer.for_clone(BASE_DIR)
 DATABASES = {
     "default": database_from_url(

@@ -9,10 +9,11 @@ import select
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.db import connection
 from procrastinate import App
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
@@ -21,6 +22,7 @@ from procrastinate.signals import on_stop
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from core.postgresql.base import DatabaseWrapper
 from core.webhooks.sender import Sender
 
 WEBHOOKS: Final = "webhooks"
@@ -36,11 +38,17 @@ def connector(*, durable: bool = False) -> PsycopgConnector:
     """
     return PsycopgConnector(
         pool_factory=_pool,
-        kwargs=connector_params(),
+        kwargs=_parameters,
         configure=_durable if durable else _quick,
         min_size=2,
         max_size=8,
     )
+
+
+def _parameters() -> dict[str, Any]:
+    """Asked for each new connection: the password may have been changed by then."""
+    cast(DatabaseWrapper, connection).read_url_again()
+    return connector_params()
 
 
 def _pool(**options: Any) -> AsyncConnectionPool:

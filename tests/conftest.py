@@ -19,12 +19,21 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from core.embedded import EmbeddedServer
 from tests.database import Database
+from tests.pooling import Pooler, crowded
 from tests.portfolio import Portfolio
 
 SERVER = EmbeddedServer.for_clone(settings.BASE_DIR)
 DATABASE = f"test_claimdrift_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 Connect = Callable[..., Connection]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--through-pgbouncer",
+        action="store_true",
+        help="the web login connects through a PgBouncer, whose few sessions others use as well",
+    )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -84,9 +93,25 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def database_url() -> Callable[[str], str]:
+def in_between(pytestconfig: pytest.Config, django_db_setup: None) -> Iterator[Pooler | None]:
+    """What the web login connects through, if the option says so."""
+    if not pytestconfig.getoption("through_pgbouncer"):
+        yield None
+        return
+    with crowded(SERVER, DATABASE) as pooler:
+        yield pooler
+
+
+@pytest.fixture(scope="session")
+def database_url(in_between: Pooler | None) -> Callable[[str], str]:
     """The URI of the test database for a login."""
-    return lambda login: SERVER.url(login, DATABASE)
+
+    def database_url(login: str) -> str:
+        if in_between is not None and login == "claimdrift_web":
+            return in_between.url()
+        return SERVER.url(login, DATABASE)
+
+    return database_url
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from tests.acceptance.service import Service
 
 
 @contextmanager
-def serving(web_url: str) -> Iterator[str]:
+def serving(web_url: str, **environment: str) -> Iterator[str]:
     """`manage.py serve`, without a worker, on a free port of 127.0.0.1; yields its address."""
     service = Service(
         [sys.executable, "manage.py", "serve", "--bind=127.0.0.1:0", "--no-worker"],
-        {"DATABASE_URL": web_url, "CLAIMDRIFT_ACCESS_LOG": "false"},
+        {"DATABASE_URL": web_url, "CLAIMDRIFT_ACCESS_LOG": "false", **environment},
     )
     try:
         yield service.url

@@ -8,11 +8,13 @@ from django.db import connections
 from django.test import Client, override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from core.environment import database_from_url
 from tests.api.archive import Archive
 from tests.api.callers import Callers
 from tests.api.client import Api, Office, new_superuser
 from tests.api.worlds import Fingerprints, World
 from tests.database import Database
+from tests.pooling import Pooler
 
 _addresses = iter(ip_network("10.0.0.0/8").hosts())
 
@@ -23,16 +25,20 @@ def _web_login(django_db_setup: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def as_web(_web_login: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def as_web(
+    _web_login: None, django_db_blocker: DjangoDbBlocker, in_between: Pooler | None
+) -> Iterator[None]:
     """Django's own connection is the web login's."""
     connection = connections["default"]
-    former = connection.settings_dict["USER"]
+    former = dict(connection.settings_dict)
     connection.close()
     connection.settings_dict["USER"] = "claimdrift_web"
+    if in_between is not None:
+        connection.settings_dict |= database_from_url(in_between.url())
     with django_db_blocker.unblock():
         yield
         connection.close()
-    connection.settings_dict["USER"] = former
+    connection.settings_dict |= former
 
 
 @pytest.fixture

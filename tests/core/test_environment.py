@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -27,7 +28,7 @@ def test_known_variables_and_those_of_others_are_accepted() -> None:
     env.text("DATABASE_URL", default="")
 
     env.refuse_unknown()
-    assert env.known == {"CLAIMDRIFT_DEBUG", "DATABASE_URL"}
+    assert env.known == {"CLAIMDRIFT_DEBUG", "DATABASE_URL", "DATABASE_URL_FILE"}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,59 @@ def test_an_unset_secret_is_random() -> None:
 
     assert len(secrets) == 3
     assert min(map(len, secrets)) >= 32
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("  a key of many characters\n", encoding="utf-8")
+    env = Environment({"CLAIMDRIFT_SECRET_KEY_FILE": str(file)})
+
+    assert env.secret("SECRET_KEY", minimum_length=20) == "a key of many characters"
+    assert env.file("SECRET_KEY") == file
+    assert env.file("DATABASE_URL") is None
+    env.refuse_unknown()
+
+
+def test_what_is_no_secret_may_not(tmp_path: Path) -> None:
+    env = Environment({"CLAIMDRIFT_DEBUG_FILE": str(tmp_path)})
+    env.boolean("DEBUG", default=False)
+
+    with pytest.raises(ImproperlyConfigured, match="CLAIMDRIFT_DEBUG_FILE"):
+        env.refuse_unknown()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"can't be read \(No such file or directory\)"),
+        (b" \n", "is empty"),
+        (b"hunter2\xff", r"can't be read \(it isn't UTF-8\)"),
+    ],
+)
+def test_a_file_without_a_secret_is_refused(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    env = Environment({"CLAIMDRIFT_METRICS_TOKEN_FILE": str(file)})
+
+    with pytest.raises(
+        ImproperlyConfigured, match=rf"^CLAIMDRIFT_METRICS_TOKEN_FILE: \S+ {message}\.$"
+    ) as error:
+        env.text("METRICS_TOKEN", default="")
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_secret_and_a_file_of_it_are_one_too_many(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://me@/data", encoding="utf-8")
+    env = Environment({"DATABASE_URL": "postgresql://me@/other", "DATABASE_URL_FILE": str(file)})
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^Set DATABASE_URL or DATABASE_URL_FILE, not both\.$"
+    ):
+        env.text("DATABASE_URL", default="")
 
 
 def test_a_full_uri_is_taken_apart() -> None:

@@ -1,14 +1,18 @@
 """Production settings: what the environment turns on, and that Django's own check agrees."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+
+from core.environment import PREFIX, SECRETS, UNPREFIXED
 
 PRODUCTION = {
     "CLAIMDRIFT_ALLOWED_HOSTS": "claims.example.com",
@@ -104,3 +108,34 @@ def test_a_value_that_can_not_be_is_refused(run: Run, name: str, value: str, mes
     assert result.returncode != 0
     assert message in result.stderr.splitlines()[-1]
     assert "hunter2" not in result.stderr
+
+
+def test_every_secret_may_lie_in_a_file(
+    run: Run, tmp_path: Path, database_url: Callable[[str], str]
+) -> None:
+    key = base64.b64encode(b"k" * 32).decode()
+    secrets = {
+        "DATABASE_URL": database_url("claimdrift_web"),
+        "CLAIMDRIFT_METRICS_TOKEN": "a-token-for-prometheus",
+        "CLAIMDRIFT_SECRET_KEY": PRODUCTION["CLAIMDRIFT_SECRET_KEY"],
+        "CLAIMDRIFT_SECRET_KEY_FALLBACKS": "a-former-key another-one",
+        "CLAIMDRIFT_WEBHOOK_KEYS": f"{key} {key}",
+        "CLAIMDRIFT_WORKER_DATABASE_URL": database_url("claimdrift_worker"),
+    }
+    files = {}
+    for name, secret in secrets.items():
+        file = tmp_path / name
+        file.write_text(f"{secret}\n", encoding="utf-8")
+        files[f"{name}_FILE"] = str(file)
+    found = shown(run, **files, DATABASE_URL="")
+
+    assert found["DATABASE_URL"] == secrets["DATABASE_URL"]
+    assert found["DATABASES"]["default"]["USER"] == "claimdrift_web"
+    assert found["METRICS_TOKEN"] == secrets["CLAIMDRIFT_METRICS_TOKEN"]
+    assert found["SECRET_KEY"] == PRODUCTION["CLAIMDRIFT_SECRET_KEY"]
+    assert found["SECRET_KEY_FALLBACKS"] == ["a-former-key", "another-one"]
+    assert found["WEBHOOK_KEYS"] == [key, key]
+    assert found["WORKER_DATABASE_URL"] == secrets["CLAIMDRIFT_WORKER_DATABASE_URL"]
+    assert {f"{PREFIX}{name}" if name not in UNPREFIXED else name for name in SECRETS} == set(
+        secrets
+    )

@@ -5,13 +5,14 @@ from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
 from core.autodetector import Autodetector
 from core.online_catalogue import OnlineChangeError, fetch
 from core.online_waiting import PATIENCE_SECONDS, LockWatch, is_lock_failure, pauses
+from core.postgresql.pooler import refuse_pooler
 
 # Any number that no other advisory lock of the session level has; ours are all of transactions.
 _LOCK = 5_417_803_114
@@ -52,12 +53,7 @@ class Command(migrate.Command):
 
     def _become_only_one(self, connection: Any) -> None:
         """Take the lock of all migrations of this database, held while the session lasts."""
-        [[pid]] = fetch(connection, "SELECT pg_backend_pid()")
-        if pid != connection.connection.info.backend_pid:
-            raise CommandError(
-                "migrate needs a connection to PostgreSQL itself, not to a pooler: its settings"
-                " and its lock belong to one session. Name the server in DATABASE_URL."
-            )
+        refuse_pooler(connection, "manage.py migrate")
         waits = False
         # Asked for again and again, not waited for: a waiting statement's snapshot would keep the
         # other one's CREATE INDEX CONCURRENTLY waiting for this session.

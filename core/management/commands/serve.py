@@ -49,16 +49,12 @@ def serve(
         tempfile.TemporaryDirectory(prefix="claimdrift-metrics-") as folder,
         serving.Processes() as processes,
     ):
-        environment = {
-            "PROMETHEUS_MULTIPROC_DIR": folder,
-            **os.environ,
-            "CLAIMDRIFT_SECRET_KEY": settings.SECRET_KEY,
-        }
+        environment = {"PROMETHEUS_MULTIPROC_DIR": folder, **os.environ}
+        if not environment.get("CLAIMDRIFT_SECRET_KEY_FILE"):
+            environment["CLAIMDRIFT_SECRET_KEY"] = settings.SECRET_KEY
         serving.start_api(processes, listener, environment)
         if worker:
-            if settings.WORKER_DATABASE_URL:
-                environment["DATABASE_URL"] = settings.WORKER_DATABASE_URL
-            serving.start_worker(processes, environment)
+            serving.start_worker(processes, _for_worker(environment))
         if serving.wait_until_ready(processes, listener) is None:
             host, port = listener.getsockname()[:2]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -69,3 +65,14 @@ def serve(
             processes.wait()
         command.stdout.write("Stopping ...")
         command.stdout.flush()
+
+
+def _for_worker(environment: dict[str, str]) -> dict[str, str]:
+    """The same, with the worker's own database URL, or the file that it is in."""
+    if not settings.WORKER_DATABASE_URL:
+        return environment
+    own = {
+        name: environment.get(f"CLAIMDRIFT_WORKER_{name}", "")
+        for name in ("DATABASE_URL", "DATABASE_URL_FILE")
+    }
+    return environment | own
