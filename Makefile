@@ -1,7 +1,7 @@
 # claimdrift. Everything runs in .venv, which the targets build and keep up to date by themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-all lint docs-check debian psql perf clean
+.PHONY: help demo run test test-all rollback-test lint docs-check debian psql perf clean
 
 # The first Python that is new enough; `make PYTHON=...` names another.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -13,13 +13,14 @@ VENV_PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 TOOLS := .venv/.tools-installed
 # What the tests need from Debian or Ubuntu: command=package.
-COMMANDS := chromium=chromium chromedriver=chromium-driver curl=curl pgbouncer=pgbouncer
+COMMANDS := chromium=chromium chromedriver=chromium-driver curl=curl haproxy=haproxy \
+	pgbouncer=pgbouncer
 # The linter of OpenAPI documents is an npm package; Node comes from PyPI with the tools.
 REDOCLY := tests/openapi/node_modules/@redocly/cli/bin/cli.js
 PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(INSTALLED) ## From nothing to alerts, on the embedded server, checked and then repeated
 	@env -u DATABASE_URL $(VENV_PYTHON) manage.py demo
@@ -32,6 +33,9 @@ test: debian lint docs-check ## All that a change must pass: lint, types, tests
 
 test-all: debian lint docs-check ## The same with the long tests
 	$(PYTEST) -m "long or not long"
+
+rollback-test: debian $(TOOLS) ## Deploy releases that are bad in every way, and see them rolled back
+	$(VENV_PYTHON) -m pytest -m "long or not long" tests/deploy
 
 lint: $(TOOLS) ## Style and types of Python and SQL
 	$(VENV_PYTHON) -m ruff check .

@@ -70,6 +70,16 @@ class Environment:
             raise ImproperlyConfigured(f"{PREFIX}{name} must be true or false.")
         return value in {"true", "1"}
 
+    def boolean_or_ports(self, name: str, *, default: bool) -> bool | frozenset[int]:
+        """true or false; or ports, whitespace- or comma-separated."""
+        words = self.words(name, default="true" if default else "false")
+        # 0 and 1 are what `boolean` takes them for.
+        if words and all(w.isdecimal() and 1 < int(w) <= 65535 for w in words):
+            return frozenset(map(int, words))
+        if len(words) != 1 or words[0].lower() not in {"true", "false", "1", "0"}:
+            raise ImproperlyConfigured(f"{PREFIX}{name} must be true, false or port numbers.")
+        return words[0].lower() in {"true", "1"}
+
     def integer(self, name: str, *, default: int, minimum: int) -> int:
         value = self.text(name, default=str(default))
         if not value.isdecimal() or int(value) < minimum:

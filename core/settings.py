@@ -193,8 +193,9 @@ TIME_ZONE = "UTC"
 # core.triggers renders its own template, which no session setting can switch off.
 PGTRIGGER_INSTALL_ON_MIGRATE = False
 
-# How long, in milliseconds, `migrate` waits for a lock at a time.
-MIGRATE_LOCK_TIMEOUT = env.integer("MIGRATE_LOCK_TIMEOUT", default=1000, minimum=1)
+# How long, in milliseconds, `migrate` waits for a lock at a time. Less than PostgreSQL's
+# deadlock_timeout (1 s): where a writer and it wait for each other, it is the one that fails.
+MIGRATE_LOCK_TIMEOUT = env.integer("MIGRATE_LOCK_TIMEOUT", default=900, minimum=1)
 
 # Keys for the secrets of webhook endpoints: the first encrypts, all decrypt.
 WEBHOOK_KEYS = env.keys("WEBHOOK_KEYS", length=32)
@@ -203,7 +204,8 @@ WEBHOOK_KEY_FILE = BASE_DIR / ".webhook-key"
 WEBHOOK_SCHEDULE = env.integers(
     "WEBHOOK_SCHEDULE", default="5 300 1800 7200 18000 36000 50400 72000 86400", minimum=0
 )
-WEBHOOK_ALLOW_LOOPBACK = env.boolean("WEBHOOK_ALLOW_LOOPBACK", default=False)
+# Or the ports of this machine that they may go to, and no others.
+WEBHOOK_ALLOW_LOOPBACK = env.boolean_or_ports("WEBHOOK_ALLOW_LOOPBACK", default=False)
 # How many deliveries a worker attempts at once.
 WEBHOOK_CONCURRENCY = env.integer("WEBHOOK_CONCURRENCY", default=100, minimum=1)
 

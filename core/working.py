@@ -17,6 +17,7 @@ from django.db import connection
 from procrastinate import App
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
+from procrastinate.periodic import PeriodicRegistry
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.signals import on_stop
 from psycopg import AsyncConnection
@@ -27,6 +28,8 @@ from core.webhooks.sender import Sender
 
 WEBHOOKS: Final = "webhooks"
 OTHERS: Final = ("ingest", "detection", "schedule")
+# Jobs of `manage.py canary`: what a new release's worker does before it is trusted with others.
+CANARY: Final = "canary"
 
 
 def connector(*, durable: bool = False) -> PsycopgConnector:
@@ -86,6 +89,9 @@ async def work(*, app: App, **options: Any) -> None:
     """Work on the queues that were asked for, all of them by default, until told to stop."""
     queues = set(options.pop("queues", None) or (WEBHOOKS, *OTHERS))
     print(f"Working on {', '.join(sorted(queues))}", file=sys.stderr)
+    if queues == {CANARY}:
+        # Its schedule isn't everybody's yet: what is new there the others couldn't do.
+        app.periodic_registry = PeriodicRegistry()  # type: ignore[no-untyped-call]
     running: list[asyncio.Task[None]] = []
     is_told = not options.get("wait", True)
 
@@ -96,15 +102,16 @@ async def work(*, app: App, **options: Any) -> None:
 
     database = connector(durable=True)
     async with _opened(database), Sender() as sender:
+        context = {"sender": sender, "database": database}
         loops: list[dict[str, Any]] = []
         if others := sorted(queues - {WEBHOOKS}):
-            loops.append({"queues": others})
+            loops.append({"queues": others, "additional_context": context})
         if WEBHOOKS in queues:
             loops.append(
                 {
                     "concurrency": settings.WEBHOOK_CONCURRENCY,
                     "queues": [WEBHOOKS],
-                    "additional_context": {"sender": sender, "database": database},
+                    "additional_context": context,
                     # Deliveries don't touch Django's connections: nothing to clean up after them.
                     "task_middleware": [],
                 }

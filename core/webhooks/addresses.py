@@ -46,22 +46,27 @@ class AddressRefused(OSError):
     """The host has an address that isn't public."""
 
 
-def may_dial(address: IPv4Address | IPv6Address) -> bool:
+def may_dial(address: IPv4Address | IPv6Address, port: int | None = None) -> bool:
     """Whether an address is public, or one of this machine's own where the settings allow those."""
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             return False
         if address.ipv4_mapped is not None:
-            return may_dial(address.ipv4_mapped)
+            return may_dial(address.ipv4_mapped, port)
         if address in _NAT64:
-            return may_dial(IPv4Address(int(address) & 0xFFFFFFFF))
+            return may_dial(IPv4Address(int(address) & 0xFFFFFFFF), port)
     if address.is_loopback:
-        return bool(settings.WEBHOOK_ALLOW_LOOPBACK)
+        return _may_dial_loopback(port)
     if any(address in network for network in _REFUSED):
         return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )
+
+
+def _may_dial_loopback(port: int | None) -> bool:
+    allowed: bool | frozenset[int] = settings.WEBHOOK_ALLOW_LOOPBACK
+    return allowed if isinstance(allowed, bool) else port in allowed
 
 
 def problem_of(url: str) -> str | None:
@@ -84,17 +89,17 @@ def problem_of(url: str) -> str | None:
         return "It holds a user or password: they would be sent to whoever answers there."
     if parts.fragment or "#" in url:
         return "It has a fragment (#...), which is never sent."
-    return _problem_of_host(host, scheme=parts.scheme)
+    return _problem_of_host(host, port, scheme=parts.scheme)
 
 
-def _problem_of_host(host: str, *, scheme: str) -> str | None:
+def _problem_of_host(host: str, port: int, *, scheme: str) -> str | None:
     try:
         address: IPv4Address | IPv6Address | None = ip_address(host)
     except ValueError:
         address = None
     if address is not None:
         is_local = address.is_loopback
-        allowed = may_dial(address)
+        allowed = may_dial(address, port)
     elif _NUMERIC.fullmatch(host):
         return "Its host is a number: write the address or a name."
     elif not _NAME.fullmatch(host):
@@ -102,7 +107,7 @@ def _problem_of_host(host: str, *, scheme: str) -> str | None:
     else:
         is_local = host.rstrip(".").lower() == "localhost"
         allowed = (
-            bool(settings.WEBHOOK_ALLOW_LOOPBACK)
+            _may_dial_loopback(port)
             if is_local
             else "." in host.rstrip(".") and not _LOCAL_NAMES.search(host)
         )
@@ -124,14 +129,14 @@ class Resolver(AsyncResolver):
     ) -> list[ResolveResult]:
         results = await super().resolve(host, port, family)
         for result in results:
-            vet(result["host"])
+            vet(result["host"], port)
         return results
 
 
-def vet(host: str) -> None:
+def vet(host: str, port: int | None = None) -> None:
     """Raise AddressRefused unless this address, in text, may be dialled."""
     try:
-        allowed = may_dial(ip_address(host))
+        allowed = may_dial(ip_address(host), port)
     except ValueError:
         allowed = False
     if not allowed:
@@ -144,5 +149,5 @@ def open_socket(info: tuple[Any, ...]) -> socket.socket:
     `info` is an entry of getaddrinfo. Raises AddressRefused.
     """
     family, kind, protocol, _, address = info
-    vet(str(address[0]))
+    vet(str(address[0]), int(address[1]))
     return socket.socket(family=family, type=kind, proto=protocol)

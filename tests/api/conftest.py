@@ -53,9 +53,12 @@ def neighbour(owner: Database, worker: Database) -> Office:
     return Office(owner, worker)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def archive(owner: Database, worker: Database) -> Archive:
-    """A customer with something of everything; to be looked at, not changed."""
+    """A customer with something of everything; to be looked at, not changed.
+
+    For a module: tests of retention delete what is old, whoever's it is.
+    """
     return Archive(owner, worker)
 
 

@@ -39,6 +39,30 @@ def test_booleans(value: str, expected: bool) -> None:
     assert Environment({"CLAIMDRIFT_X": value}).boolean("X", default=not expected) is expected
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("true", True),
+        ("False", False),
+        ("1", True),
+        ("0", False),
+        ("9001", frozenset({9001})),
+        ("9001, 9002 65535", frozenset({9001, 9002, 65535})),
+    ],
+)
+def test_booleans_or_ports(value: str, expected: bool | frozenset[int]) -> None:
+    environment = Environment({"CLAIMDRIFT_X": value})
+    assert environment.boolean_or_ports("X", default=False) == expected
+    assert isinstance(environment.boolean_or_ports("X", default=False), type(expected))
+    assert Environment({}).boolean_or_ports("X", default=True) is True
+
+
+@pytest.mark.parametrize("value", ["", "yes", "65536", "-1", "9001 true", "0 1", "9001;9002"])
+def test_what_is_neither_boolean_nor_ports_is_refused(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="CLAIMDRIFT_X must be true, false or port"):
+        Environment({"CLAIMDRIFT_X": value}).boolean_or_ports("X", default=True)
+
+
 @pytest.mark.parametrize("value", ["", "yes", "2", "on", "truee"])
 def test_a_bad_boolean_is_refused_by_name(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^CLAIMDRIFT_X must be true or false\.$"):

@@ -177,6 +177,33 @@ def test_loopback_and_http_are_for_development(host: str, settings: Settings) ->
     assert problem_of("https://10.0.0.1/") == "Its host isn't public."
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_ports_of_loopback_can_be_allowed_alone(host: str, settings: Settings) -> None:
+    settings.WEBHOOK_ALLOW_LOOPBACK = frozenset({9001, 9002})
+
+    assert problem_of(f"http://{host}:9001/x") is None
+    assert problem_of(f"https://{host}:9002/x") is None
+    assert problem_of(f"http://{host}:9003/x")
+    assert problem_of(f"http://{host}/")
+    assert problem_of("http://example.com:9001/") == "It must start with https://"
+    assert problem_of("https://10.0.0.1:9001/") == "Its host isn't public."
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_a_socket_is_made_to_allowed_ports_of_loopback_alone(host: str, settings: Settings) -> None:
+    settings.WEBHOOK_ALLOW_LOOPBACK = frozenset({9001})
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    def opened(port: int) -> socket.socket:
+        return addresses.open_socket((family, socket.SOCK_STREAM, 0, "", (host, port)))
+
+    opened(9001).close()
+    with pytest.raises(AddressRefused):
+        opened(9003)
+    with pytest.raises(AddressRefused):
+        vet(host)
+
+
 @given(st.text(max_size=40))
 def test_whatever_is_typed_gets_an_answer(text: str) -> None:
     for url in (text, f"https://{text}", f"https://{text}/", f"https://example.com{text}"):
