@@ -22,11 +22,11 @@ from api.errors import PayloadTooLarge
 from api.fields import StrictModelSerializer, StrictSerializer
 from api.views import ListRetrieve
 from core.functions import ingest_add_chunk, ingest_queue_upload, ingest_receive_upload_v2
+from core.ingest import MAX_SOURCE_LENGTH, is_source
 from core.models import Upload, UploadError
 
 CHUNK_BYTES = 1 << 20
 FLAGS = ("strict", "correct", "force")
-MAX_SOURCE_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ class UploadViewSet(ListRetrieve):
             if not 0 < len(self.sent.filename) <= 255 or "\0" in self.sent.filename:
                 raise ValidationError({"filename": "Give a name of 1 to 255 characters."})
             self.source = str(data["source"]).strip()
-            if len(self.source) > MAX_SOURCE_LENGTH or not self.source.isprintable():
+            if not is_source(self.source):
                 raise ValidationError(
                     {"source": "Give a name of at most 64 characters, without control characters."}
                 )

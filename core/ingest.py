@@ -38,6 +38,14 @@ _UNCLOSED: Final = "has a quote that isn't closed"
 _MALFORMED: Final = "has quotes that don't enclose a whole value"
 
 
+MAX_SOURCE_LENGTH: Final = 64
+
+
+def is_source(text: str) -> bool:
+    """Whether a billing system may be called so; said early what the database would refuse."""
+    return len(text) <= MAX_SOURCE_LENGTH and text.isprintable()
+
+
 class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 

@@ -72,7 +72,7 @@ async def _durable(connection: AsyncConnection) -> None:
 
 
 async def _quick(connection: AsyncConnection) -> None:
-    await connection.set_autocommit(True)
+    await _durable(connection)
     await connection.execute("SET synchronous_commit TO off")
 
 

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 import psycopg2
 import standardwebhooks
 from django.conf import settings
+from django.test import override_settings
 
 from core.webhooks import secrets
 from tests.acceptance.working import OWN_DATABASE, Process
@@ -25,6 +26,15 @@ from tests.webhooks.receiver import Exchange, answer
 KEY = base64.b64encode(b"k" * 32).decode()
 # Far more than it takes; what takes longer has failed.
 LIMIT_SECONDS = 120.0
+
+
+@contextmanager
+def shared_keys() -> Iterator[None]:
+    """The keys of webhook secrets, as the processes of a test have them."""
+    with override_settings(WEBHOOK_KEYS=[KEY]):
+        secrets._keys.cache_clear()
+        yield
+    secrets._keys.cache_clear()
 
 
 class Ledger:

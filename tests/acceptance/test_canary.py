@@ -8,10 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 from django.conf import settings
-from django.test import override_settings
 
-from core.webhooks import secrets
-from tests.acceptance.delivering import KEY, Ledger, add_endpoint
+from tests.acceptance.delivering import KEY, Ledger, add_endpoint, shared_keys
 from tests.acceptance.working import (
     OWN_DATABASE,
     Process,
@@ -42,10 +40,8 @@ def _database() -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def _keys() -> Iterator[None]:
     """The keys that the worker has as well."""
-    with override_settings(WEBHOOK_KEYS=[KEY]):
-        secrets._keys.cache_clear()
+    with shared_keys():
         yield
-    secrets._keys.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from django.test import override_settings
 
-from core.webhooks import secrets
 from tests.acceptance.delivering import (
-    KEY,
     Ledger,
     add_endpoint,
     crew,
@@ -23,6 +20,7 @@ from tests.acceptance.delivering import (
     let_time_pass,
     publish,
     restart,
+    shared_keys,
     under_way,
     unfinished,
     wait_for,
@@ -45,10 +43,8 @@ def _database() -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def _keys() -> Iterator[None]:
     """The keys that the workers have as well."""
-    with override_settings(WEBHOOK_KEYS=[KEY]):
-        secrets._keys.cache_clear()
+    with shared_keys():
         yield
-    secrets._keys.cache_clear()
 
 
 @pytest.fixture(scope="module")

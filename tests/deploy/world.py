@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import psycopg2
-from django.test import override_settings
 
-from core.webhooks import secrets
-from tests.acceptance.delivering import KEY
+from tests.acceptance.delivering import shared_keys
 from tests.conftest import SERVER
 from tests.database import Database
 from tests.deploy import findings
@@ -198,9 +196,7 @@ def open_world() -> Iterator[World]:
         stack.enter_context(own_database())
         # Short, since sockets lie in it; pytest keeps its own after the test.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="claimdrift-")))
-        stack.enter_context(override_settings(WEBHOOK_KEYS=[KEY]))
-        secrets._keys.cache_clear()
-        stack.callback(secrets._keys.cache_clear)
+        stack.enter_context(shared_keys())
         receiver = stack.enter_context(Receiver(book))
         superuser, worker, owner = (
             Database(stack.enter_context(_connected(login)))

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from core.errors import explain
 from core.functions import Upload
-from core.ingest import load_claims
+from core.ingest import is_source, load_claims
 from core.ingest_header import ClaimFileError
 from core.management.lookup import find_customer
 from core.models import Upload as UploadRow
@@ -105,7 +105,7 @@ class Command(BaseCommand):
 
 
 def source_name(text: str) -> str:
-    if len(text) > 64 or not text.isprintable():
+    if not is_source(text):
         raise CommandError("--source is at most 64 characters, none of them a control character.")
     return text
 
